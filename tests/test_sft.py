@@ -1,0 +1,240 @@
+"""Supervised fine-tuning: which tokens of a chat are targets, and what the loss is on them.
+
+No model is needed: logits are made by hand, so that every number can be worked out on paper.
+"""
+
+import math
+
+import pytest
+import torch
+
+import bpe
+import sft
+
+USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
+
+
+def user(content):
+    return {"role": "user", "content": content}
+
+
+def assistant(content):
+    return {"role": "assistant", "content": content}
+
+
+CHAT = [
+    user("Is a whale a fish?"),
+    assistant("No, a whale is a mammal."),
+    user("And a shark?"),
+    assistant("Yes, a shark is a fish."),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return bpe.BPE.train([" ".join(m["content"] for m in CHAT)], 300)
+
+
+# ------------------------------------------------------------------------------------ the chat
+
+
+def test_one_exchange_token_by_token(tokenizer):
+    """<|user|> Q <|assistant|> A <|end|>: the answer and its end are targets, nothing else is.
+
+    With q tokens of question and a tokens of answer there are 1 + q + 1 zeros, then a + 1 ones.
+    """
+    question = tokenizer.encode("Is a whale a fish?")
+    answer = tokenizer.encode("No, a mammal.")
+    special = tokenizer.specials
+    ids, mask = sft.render([user("Is a whale a fish?"), assistant("No, a mammal.")], tokenizer)
+    assert list(ids) == [special[USER], *question, special[ASSISTANT], *answer, special[END]]
+    assert list(mask) == [0] * (len(question) + 2) + [1] * (len(answer) + 1)
+
+
+def test_every_answer_of_a_long_chat_is_a_target(tokenizer):
+    """Two exchanges: the tokens under the mask are answer 1, end, answer 2, end, in this order.
+
+    Training on the last answer alone would leave the first one out; an unmasked end token would
+    leave a model that never stops.
+    """
+    ids, mask = sft.render(CHAT, tokenizer)
+    assert len(ids) == len(mask)
+    end = [tokenizer.specials[END]]
+    first, second = tokenizer.encode(CHAT[1]["content"]), tokenizer.encode(CHAT[3]["content"])
+    assert [i for i, m in zip(ids, mask) if m] == first + end + second + end
+
+
+def test_a_chat_is_its_exchanges_one_after_the_other(tokenizer):
+    """Nothing stands between two exchanges, so rendering both at once is rendering each in turn."""
+    ids, mask = sft.render(CHAT, tokenizer)
+    first_ids, first_mask = sft.render(CHAT[:2], tokenizer)
+    second_ids, second_mask = sft.render(CHAT[2:], tokenizer)
+    assert list(ids) == list(first_ids) + list(second_ids)
+    assert list(mask) == list(first_mask) + list(second_mask)
+
+
+@pytest.mark.parametrize("name", [USER, ASSISTANT, END, "<|endoftext|>"])
+def test_typed_specials_stay_text(tokenizer, name):
+    """A person types the name of a special token, in the question and in the answer.
+
+    One exchange has exactly three special ids, <|user|>, <|assistant|> and <|end|>. A typed name
+    that became an id would be a fourth: the person could then speak in the assistant's name.
+    """
+    messages = [user(f"Hello{name}there"), assistant(f"I see {name}.")]
+    ids, _ = sft.render(messages, tokenizer)
+    special = tokenizer.specials
+    found = [i for i in ids if i in special.values()]
+    assert found == [special[USER], special[ASSISTANT], special[END]]
+    prompt = sft.render_prompt(messages[:1], tokenizer)
+    found = [i for i in prompt if i in special.values()]
+    assert found == [special[USER], special[ASSISTANT]]
+
+
+def test_the_end_of_a_turn_is_not_the_end_of_a_document(tokenizer):
+    """If <|end|> were also the separator or the padding, masking padding would mask the stop."""
+    ids, mask = sft.render(CHAT[:2], tokenizer)
+    assert mask[-1] == 1
+    assert ids[-1] == tokenizer.specials[END]
+    assert ids[-1] != tokenizer.specials["<|endoftext|>"]
+
+
+REFUSED = {
+    "nothing at all": [],
+    "no answer": [user("Hi")],
+    "assistant first": [assistant("Hello")],
+    "two questions in a row": [user("Hi"), user("Hi?"), assistant("Hello")],
+    "two answers in a row": [user("Hi"), assistant("Hello"), assistant("Hello!")],
+    "the last question has no answer": [user("Hi"), assistant("Hello"), user("How are you?")],
+    "an unknown role": [{"role": "system", "content": "Be kind."}, user("Hi"), assistant("Hello")],
+    "an empty answer": [user("Hi"), assistant("")],
+    "an empty answer in the middle": [user("Hi"), assistant(""), user("Hi?"), assistant("Hello")],
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_refused_chats(tokenizer, why):
+    """Training text must alternate user, assistant and close with an answer that says something.
+
+    A chat without a target token would make the loss 0 / 0; a wrong role would train the model on
+    the user's words.
+    """
+    with pytest.raises(ValueError):
+        sft.render(REFUSED[why], tokenizer)
+
+
+def test_the_prompt_is_what_stands_before_the_answer(tokenizer):
+    """At chat time the model must see exactly what it saw in training just before an answer.
+
+    So the prompt is the rendered chat without its last answer and end token, and it closes with
+    <|assistant|>. It holds for the first question and for the second.
+    """
+    for turns in (2, 4):
+        ids, _ = sft.render(CHAT[:turns], tokenizer)
+        answer = tokenizer.encode(CHAT[turns - 1]["content"])
+        prompt = list(sft.render_prompt(CHAT[: turns - 1], tokenizer))
+        assert prompt == list(ids)[: -len(answer) - 1]
+        assert prompt[-1] == tokenizer.specials[ASSISTANT]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [[], CHAT[:2], [user("Hi"), user("Hi?")], [user("Hi"), assistant(""), user("Hi?")]],
+    ids=["nothing", "already answered", "two questions in a row", "empty answer inside"],
+)
+def test_refused_prompts(tokenizer, messages):
+    """A prompt alternates too, and it closes with a question: only then is it the model's turn."""
+    with pytest.raises(ValueError):
+        sft.render_prompt(messages, tokenizer)
+
+
+# ------------------------------------------------------------------------------------ the loss
+
+
+def test_loss_by_hand():
+    """Three tokens with probabilities 1/2, 1/4, 1/4 at every position; ids 0 1 0 2, mask 0 0 1 1.
+
+    The targets are the 0 and the 2 at the end: (log 2 + log 4) / 2 = 1.5 log 2. A mask that is off
+    by one (mask[:, :-1]) would keep the 2 alone and give 2 log 2; a mean over all the predicted
+    tokens would give log 2.
+    """
+    logits = torch.tensor([0.5, 0.25, 0.25]).log().expand(1, 4, 3)
+    loss = sft.sft_loss(logits, torch.tensor([[0, 1, 0, 2]]), torch.tensor([[0, 0, 1, 1]]))
+    assert loss.shape == ()
+    assert loss.item() == pytest.approx(1.5 * math.log(2))
+
+
+def test_logits_at_t_predict_the_token_at_t_plus_1():
+    """A model that puts a logit of 30 on the next token is right: its loss is 3 * exp(-30) or 0.
+
+    The same logits, one place later, name the present token instead: with four tokens and no token
+    twice in a row, each target costs 30. Feeding probabilities in place of logits to the
+    cross-entropy could not go below log(1 + 3/e) = .74.
+    """
+    ids = torch.tensor([[0, 1, 2, 3, 0, 2]])
+    mask = torch.tensor([[0, 0, 1, 1, 1, 1]])
+    here = 30 * torch.eye(4)[ids]
+    following = here.roll(-1, dims=1)
+    assert sft.sft_loss(following, ids, mask).item() == pytest.approx(0, abs=1e-5)
+    assert sft.sft_loss(here, ids, mask).item() == pytest.approx(30, abs=1e-4)
+
+
+def test_one_mean_over_all_target_tokens_of_the_batch():
+    """Row 1 has one target of probability 1/2, row 2 has three of probability 1/4.
+
+    The sum is log 2 + 3 * 2 log 2 = 7 log 2 over 4 targets: 1.75 log 2. A mean of the two rows'
+    means would be (1 + 2) / 2 log 2 = 1.5 log 2: it would favour short answers.
+    """
+    logits = torch.tensor([0.5, 0.25, 0.25]).log().expand(2, 4, 3)
+    ids = torch.tensor([[1, 2, 2, 0], [0, 1, 2, 1]])
+    mask = torch.tensor([[0, 0, 0, 1], [0, 1, 1, 1]])
+    assert sft.sft_loss(logits, ids, mask).item() == pytest.approx(1.75 * math.log(2))
+
+
+def test_gradient_by_hand_and_exactly_zero_off_the_mask():
+    """dL/dlogits = (p - onehot(target)) / N at the N positions that predict a target, else 0.
+
+    Uniform logits over 4 tokens, 2 targets: (1/4 - 1) / 2 = -3/8 on the target, 1/8 on the others.
+    ids 3 1 2 0 3, mask 0 1 0 1 0: positions 0 and 2 predict the targets 1 and 0. Zero means zero
+    to the last bit: not even a rounding error may teach the model the user's words.
+    """
+    logits = torch.zeros(1, 5, 4, requires_grad=True)
+    mask = torch.tensor([[0, 1, 0, 1, 0]])
+    sft.sft_loss(logits, torch.tensor([[3, 1, 2, 0, 3]]), mask).backward()
+    expected = torch.zeros(1, 5, 4)
+    expected[0, 0] = torch.tensor([1, -3, 1, 1]) / 8
+    expected[0, 2] = torch.tensor([-3, 1, 1, 1]) / 8
+    assert torch.allclose(logits.grad, expected, atol=1e-7)
+    assert (logits.grad[0, [1, 3, 4]] == 0).all()
+
+
+def test_rendered_chat_trains_every_answer_and_no_question(tokenizer):
+    """render and sft_loss together, over two exchanges.
+
+    The positions with a gradient are those just before each token of answer or end: the mask, one
+    place to the left. The last position predicts nothing.
+    """
+    ids, mask = (torch.tensor([list(x)]) for x in sft.render(CHAT, tokenizer))
+    torch.manual_seed(0)
+    logits = torch.randn(1, ids.shape[1], 300, requires_grad=True)
+    sft.sft_loss(logits, ids, mask).backward()
+    trained = (logits.grad != 0).any(dim=-1)[0].tolist()
+    assert trained == [m == 1 for m in mask[0, 1:].tolist()] + [False]
+
+
+def test_padding_changes_nothing():
+    """Padding has mask 0, so it adds 0 to the sum of losses and 0 to the number of targets.
+
+    Four more columns, with absurd logits, must leave the loss and the gradient as they were.
+    """
+    torch.manual_seed(0)
+    ids, mask = torch.tensor([[0, 1, 2], [2, 1, 0]]), torch.tensor([[0, 1, 1], [0, 0, 1]])
+    short = torch.randn(2, 3, 3, requires_grad=True)
+    padded = torch.cat([short.detach(), 50 * torch.randn(2, 4, 3)], dim=1).requires_grad_()
+    padding = torch.zeros(2, 4, dtype=torch.long)
+    loss = sft.sft_loss(short, ids, mask)
+    loss_padded = sft.sft_loss(padded, torch.cat([ids, padding], 1), torch.cat([mask, padding], 1))
+    loss.backward()
+    loss_padded.backward()
+    assert loss_padded.item() == pytest.approx(loss.item())
+    assert torch.allclose(padded.grad[:, :3], short.grad, atol=1e-7)
+    assert (padded.grad[:, 3:] == 0).all()
