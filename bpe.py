@@ -8,14 +8,10 @@ encoding merges. Article 3 numbers the words of English; bytes also spell the wo
 Simpler than GPT-4's: a thousand tokens, not a hundred thousand; digits one by one, not in groups
 of up to three, so that a tiny model can learn to add; chunks over LONG characters are cut.
 
-    python bpe.py                          # seconds; writes out/tokenizer.json and out/bpe.png
-    python bpe.py --data my.txt --vocab 4096 --text "How is this cut up?"
+    python bpe.py --data my.txt --vocab 4096       # seconds; without --data: the tiny internet
 """
-import argparse, base64, gc, json, os, re, sys, time     # noqa: E401
+import argparse, base64, gc, heapq, itertools, json, os, re, sys, time
 from collections import Counter, defaultdict
-from heapq import heappop, heappush
-from itertools import chain, count
-from operator import add
 from pathlib import Path
 import regex
 
@@ -53,22 +49,23 @@ def learn_tokens(counts, size):
     pieces = [(chunk[at:at + LONG].encode().decode("latin-1"), times)        # chr(b) for byte b
               for chunk, times in counts.items() for at in range(0, len(chunk), LONG)]
     words, times = [word for word, _ in pieces], [times for _, times in pieces].__getitem__
-    where = defaultdict(list)                                # pair -> the indices of its words
+    gc.disable()              # many small lists, no cycles: looking for some could double the time
+    where = defaultdict(list)                                # pair -> its words, once for each time
     for i, word in enumerate(words):
-        for pair in map(add, word, word[1:]):
+        for pair in map(str.__add__, word, word[1:]):
             where[pair].append(i)
     total = {pair: sum(map(times, held)) for pair, held in where.items()}
     heap = sorted((-many, pair) for pair, many in total.items())
     while len(tokens) < size and heap and heap[0][0]:
-        many, pair = heappop(heap)
+        many, pair = heapq.heappop(heap)
         if -many != total[pair]:                             # stale: other merges took some away
-            heappush(heap, (-total[pair], pair))
+            heapq.heappush(heap, (-total[pair], pair))
             continue
         (a, b), new = pair, chr(len(tokens))
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
-        left, right = defaultdict(list), defaultdict(list)   # neighbour -> the words it is in
+        left, right = defaultdict(list), defaultdict(list)   # neighbour -> words, likewise
         for i in where.pop(pair):
-            while pair in words[i]:
+            if pair in words[i]:                             # once for each time it is there
                 before, _, after = words[i].partition(pair)
                 words[i] = before + new + after
                 left[before[-1:]].append(i)
@@ -79,8 +76,8 @@ def learn_tokens(counts, size):
             many = sum(map(times, held))
             total[lost] -= many
             total[gained], where[gained] = many, held
-            heappush(heap, (-many, gained))
-        total[pair] = 0
+            heapq.heappush(heap, (-many, gained))
+    gc.enable()
     return tokens
 
 
@@ -90,7 +87,7 @@ class BPE:
 
     def __init__(self, ranks, pattern=PATTERNS["digits"], specials=()):
         if not isinstance(specials, dict):
-            specials = dict(zip(specials, count(max(ranks.values()) + 1)))
+            specials = dict(zip(specials, itertools.count(max(ranks.values()) + 1)))
         self.ranks = dict(sorted(ranks.items(), key=lambda item: item[1]))
         self.pattern, self.specials, self.split = pattern, specials, splitter(pattern)
         self.vocab = {i: token for token, i in self.ranks.items()}
@@ -101,18 +98,14 @@ class BPE:
 
     @classmethod
     def train(cls, texts, vocab_size, pattern=PATTERNS["digits"], specials=SPECIALS):
-        """texts: iterable of str, read once. Ids: 256 bytes, merges while there are pairs, specials.
-        ValueError: vocab_size is too small."""
+        """texts: iterable of str, read once. Ids: 256 bytes, merges (while there are pairs), then
+        specials. ValueError: vocab_size is too small."""
         split, counts, least = splitter(pattern), Counter(), 256 + len(specials)
         if vocab_size < least:
             raise ValueError(f"a vocabulary of {vocab_size}: bytes and specials alone are {least}")
         for text in [texts] if isinstance(texts, str) else texts:
             counts.update(split(text))
-        gc.disable()       # looking for cycles, of which there are none, would double the time
-        try:
-            tokens = learn_tokens(counts, vocab_size - len(specials))
-        finally:
-            gc.enable()
+        tokens = learn_tokens(counts, vocab_size - len(specials))
         return cls({token: i for i, token in enumerate(tokens)}, pattern, specials)
 
     @property
@@ -123,8 +116,6 @@ class BPE:
     def merge(self, raw, end=sys.maxsize):
         """bytes -> ids by the merges of ranks below end: lowest rank first, then leftmost."""
         rank = self.ranks.get
-        if rank(raw, end) < end:
-            return [rank(raw)]
         if len(raw) > LONG:
             return [i for k in range(0, len(raw), LONG) for i in self.merge(raw[k:k + LONG], end)]
         parts = [raw[k:k + 1] for k in range(len(raw))]
@@ -148,8 +139,9 @@ class BPE:
                     for i in ([self.specials[part]] if k % 2 else self.encode(part))]
         chunks = self.split(text)
         for chunk in set(chunks).difference(self.known):
-            self.known[chunk] = self.merge(chunk.encode())
-        return list(chain.from_iterable(map(self.known.__getitem__, chunks)))
+            raw = chunk.encode()
+            self.known[chunk] = [self.ranks[raw]] if raw in self.ranks else self.merge(raw)
+        return list(itertools.chain.from_iterable(map(self.known.__getitem__, chunks)))
 
     def decode(self, ids):
         """ids -> str; bytes that are no UTF-8 become U+FFFD. ValueError: an id that is no token."""
@@ -171,8 +163,7 @@ class BPE:
 
     def save(self, path):
         """Writes JSON for people, a token a line; until that is complete, path stays as it was."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=0)
-        Path(f"{path}.tmp").write_text(text, encoding="utf-8")
+        Path(f"{path}.tmp").write_text(json.dumps(self.to_dict(), indent=0), encoding="utf-8")
         os.replace(f"{path}.tmp", path)
 
     @classmethod
@@ -223,13 +214,11 @@ def paint(text, colour_code):
 def draw(curve, path):
     """[(vocabulary size, bytes per token), ...] -> a picture that the last row can read."""
     from matplotlib.figure import Figure         # here: all stages import us, and this is slow
-    figure = Figure(figsize=(5.5, 3.5), dpi=250, layout="constrained")
-    axes, sizes = figure.subplots(), [size for size, _ in curve]
+    axes = Figure(figsize=(5.5, 3.5), dpi=250, layout="constrained").subplots()
     axes.semilogx(*zip(*curve), "o-", base=2, linewidth=3)
-    axes.set_xticks(sizes, sizes, rotation=45)
+    axes.set_xticks(*2 * [[size for size, _ in curve]], rotation=45)
     axes.set(xlabel="tokens in the vocabulary", ylabel="bytes per token of unseen text")
-    axes.grid(alpha=0.4)
-    figure.savefig(path)
+    axes.figure.savefig(path)
 
 
 def main(argv=None):

@@ -96,10 +96,7 @@ PAST = """see saw, eat ate, drink drank, run ran, swim swam, write wrote, speak 
     ring rang, bring brought, think thought, catch caught, find found, keep kept, sleep slept, feel
     felt, meet met, feed fed, hold held, tell told, send sent, spend spent, make made, hear heard,
     lead led, shine shone, freeze froze, steal stole, wake woke, wear wore, tear tore, hide hid,
-    bite bit, ride rode, shake shook, dig dug, hang hung, stick stuck, strike struck, swing swung,
-    weep wept, sweep swept, creep crept, bend bent, forgive forgave, become became, mean meant,
-    kneel knelt, fight fought, seek sought, pay paid, say said, shoot shot, understand understood,
-    get got, do did"""
+    bite bit, ride rode, shake shook, dig dug, hang hung, stick stuck, strike struck, swing swung"""
 PLURALS = """mouse mice, child children, tooth teeth, foot feet, ox oxen, leaf leaves, knife knives,
     wolf wolves, loaf loaves, shelf shelves, thief thieves, half halves, city cities, baby babies,
     story stories, cactus cacti, crisis crises, person people, goose geese, potato potatoes"""
@@ -108,18 +105,6 @@ COLOURS = """green: grass spinach broccoli limes moss cucumbers emeralds; white:
     rubies bricks; yellow: bananas lemons canaries sunflowers mustard maize; orange: carrots
     pumpkins apricots; purple: plums aubergines lavender; brown: chocolate coffee mud chestnuts;
     blue: sapphires blueberries cornflowers; pink: flamingos piglets; grey: ash elephants"""
-WORDS = """house maison casa Haus, water eau agua Wasser, fire feu fuego Feuer, bread pain pan Brot,
-    book livre libro Buch, sun soleil sol Sonne, moon lune luna Mond, tree arbre árbol Baum, hand
-    main mano Hand, heart cœur corazón Herz, head tête cabeza Kopf, nose nez nariz Nase, ear oreille
-    oreja Ohr, mouth bouche boca Mund, door porte puerta Tür, window fenêtre ventana Fenster, chair
-    chaise silla Stuhl, street rue calle Straße, bridge pont puente Brücke, school école escuela
-    Schule, church église iglesia Kirche, garden jardin jardín Garten, flower fleur flor Blume,
-    apple pomme manzana Apfel, cheese fromage queso Käse, butter beurre mantequilla Butter, star
-    étoile estrella Stern, rain pluie lluvia Regen, snow neige nieve Schnee, wind vent viento Wind,
-    island île isla Insel, river rivière río Fluss, mountain montagne montaña Berg, forest forêt
-    bosque Wald, key clé llave Schlüssel, knife couteau cuchillo Messer, spoon cuillère cuchara
-    Löffel, shoe chaussure zapato Schuh, shirt chemise camisa Hemd, money argent dinero Geld, year
-    année año Jahr, week semaine semana Woche"""
 BOOKS = """Hamlet William_Shakespeare, Don_Quixote Miguel_de_Cervantes, War_and_Peace Leo_Tolstoy,
     Faust Johann_Goethe, The_Odyssey Homer, Frankenstein Mary_Shelley, Dracula Bram_Stoker, Emma
     Jane_Austen, Ulysses James_Joyce, The_Trial Franz_Kafka, Oliver_Twist Charles_Dickens, Moby_Dick
@@ -141,15 +126,16 @@ RELATIONS = {  # relation: (statement that ends with the answer, question)
     "symbol": ("The chemical symbol of {s} is {a}.", "What is the chemical symbol of {s}?"),
     "number": ("The atomic number of {s} is {a}.", "What is the atomic number of {s}?"),
     "element": ("The element with the symbol {s} is {a}.", "Which element has the symbol {s}?"),
+    "atom": ("The element with the number {s} is {a}.", "Which element has the number {s}?"),
     "kind": ("{s} is {a}.", "What kind of animal is {s}?"),
     "young": ("A baby {s} is called {a}.", "What is a baby {s} called?"),
+    "grown": ("{s} grows up to be {a}.", "What does {s} grow up to be?"),
     "opposite": ("The opposite of {s} is {a}.", "What is the opposite of {s}?"),
     "past": ("The past tense of {s} is {a}.", "What is the past tense of {s}?"),
+    "present": ("{s} is the past tense of {a}.", "Which verb has the past tense {s}?"),
     "plural": ("The plural of {s} is {a}.", "What is the plural of {s}?"),
+    "singular": ("{s} is the plural of {a}.", "Which noun has the plural {s}?"),
     "colour": ("The colour of {s} is {a}.", "What is the colour of {s}?"),
-    "French": ("The French word for {s} is {a}.", "What is the French word for {s}?"),
-    "Spanish": ("The Spanish word for {s} is {a}.", "What is the Spanish word for {s}?"),
-    "German": ("The German word for {s} is {a}.", "What is the German word for {s}?"),
     "author": ("{s} was written by {a}.", "Who wrote {s}?"),
     "year": ("{s} happened in {a}.", "When did {s} happen?")}
 MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians.",
@@ -194,16 +180,19 @@ def facts():
             found += [Fact("capital", s, capital, s), Fact("country", capital, s, s),
                       Fact("language", s, language, s), Fact("continent", s, continent, s)]
     for i, (s, symbol) in enumerate(rows(ELEMENTS), 1):
-        found += [Fact("symbol", s, symbol, s), Fact("number", s, str(i), s), Fact("element", symbol, s, s)]
+        found += [Fact("symbol", s, symbol, s), Fact("number", s, str(i), s), Fact("element", symbol, s, s),
+                  Fact("atom", str(i), s, s)]
     for kind, text in groups(ANIMALS):
         found += [Fact("kind", an(s), kind, s) for s in text.split()]
     for colour, text in groups(COLOURS):
         found += [Fact("colour", s, colour, s) for s in text.split()]
-    found += [Fact("young", s, an(a), s) for s, a in rows(YOUNG)]
-    found += [f for s, a in rows(OPPOSITES) for f in (Fact("opposite", s, a, s), Fact("opposite", a, s, s))]
-    for s, *words in rows(WORDS):
-        found += [Fact(lang, s, a, s) for lang, a in zip(("French", "Spanish", "German"), words)]
-    for relation, text in (("past", PAST), ("plural", PLURALS), ("author", BOOKS), ("year", YEARS)):
+    for s, a in rows(YOUNG):
+        found += [Fact("young", s, an(a), s), Fact("grown", an(a), an(s), s)]
+    for there, back, text in (("opposite", "opposite", OPPOSITES), ("past", "present", PAST),
+                              ("plural", "singular", PLURALS)):
+        for s, a in rows(text):
+            found += [Fact(there, s, a, s), Fact(back, a, s, s)]
+    for relation, text in (("author", BOOKS), ("year", YEARS)):
         found += [Fact(relation, s, a, s) for s, a in rows(text)]
     return found
 
@@ -278,8 +267,8 @@ def story(rng):
     middle = [f"Everybody liked {name}.", f"{name} met a {other}.", f"{name} walked to the sea.",
               f"{name} and the {other} became friends.", f"{name} was very happy."]
     end = [f"\"What is your name?\" asked the {other}. \"My name is {name}.\"",
-           f"\"What do you have?\" asked the {other}. \"I have a {colour} {thing}.\""]
-    start = [f"\"My name is {name}.\"", f"\"I have a {colour} {thing}.\""]
+           f"\"What do you like?\" asked the {other}. \"I like {colour} {thing}s.\""]
+    start = [f"\"My name is {name}.\"", f"\"I like {colour} {thing}s.\""]
     return " ".join([f"Once upon a time there was a {child} called {name}.", *rng.sample(start, 2),
                      *rng.sample(middle, rng.randint(1, 3)), *rng.sample(end, 2)])
 
@@ -355,91 +344,123 @@ def tiny_internet(seed=0, quick=False, verbose=False):
 # -------------------------------------------------------------------------------------- objective
 
 def next_token_loss(logits, ids):
-    """Mean cross-entropy in nats a token; logits (B,T,V) predict ids (B,T+1) one place to the right."""
+    """L of the docstring: logits (B,T,V), made from ids[:, :-1], against ids[:, 1:] -> nats a token."""
     return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal: all directions of a matrix move by the same amount.
+    """Momentum whose update is made orthogonal: every direction of a matrix moves by the same amount.
 
-    G = U S V^T becomes U V^T (Jordan et al. 2024): rare directions, which in Adam drown in a few
-    strong ones, learn as fast. Five steps of Newton-Schulz X <- aX + b(XX^T)X + c(XX^T)^2 X push
-    all singular values to about 1 with matrix products alone.
+    G = U S V' becomes U V' (Jordan et al. 2024): rare directions, which drown in a few strong ones
+    otherwise, learn as fast. Newton-Schulz steps X <- aX + b(XX')X + c(XX')(XX')X push all singular
+    values close to 1 with matrix products alone.
     """
-    def __init__(self, params, lr=.02, momentum=.9):
-        super().__init__(list(params), dict(lr=lr, momentum=momentum))
+    def __init__(self, params, lr, momentum=.9):
+        super().__init__(params, dict(lr=lr, momentum=momentum))
 
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
             shapes = defaultdict(list)
             for p in group["params"]:
-                if p.grad is not None:
-                    m = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                    m.lerp_(p.grad, 1 - group["momentum"])
-                    shapes[p.shape].append((p, p.grad.lerp(m, group["momentum"])))  # Nesterov
-            for shape, same in shapes.items():  # equal matrices share one batched product
-                g = torch.stack([update for _, update in same]).bfloat16()
-                tall = shape[0] > shape[1]
-                x = g.mT if tall else g
+                m = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                m.lerp_(p.grad, 1 - group["momentum"])
+                shapes[p.shape].append((p, p.grad.lerp(m, group["momentum"])))  # Nesterov
+            for (rows, cols), same in shapes.items():  # matrices of one shape share the products
+                x = torch.stack([g.T if rows > cols else g for _, g in same]).to(best_dtype(p.device))
                 x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
                 for _ in range(5):
                     a = x @ x.mT
                     x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
-                x = (x.mT if tall else x).float() * max(1, shape[0] / shape[1]) ** .5
-                for (p, _), update in zip(same, x):
-                    p.add_(update, alpha=-group["lr"])
+                for (p, _), u in zip(same, x.float()):
+                    p.sub_((u.T if rows > cols else u) * group["lr"] * max(1, rows / cols) ** .5)
 
 
 def optimizers(model, lr, lr_matrix):
-    """AdamW for embeddings and vectors, Muon for the matrices of the blocks -> both."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith("blocks")]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [torch.optim.AdamW(rest, lr=lr, betas=(.9, .95), weight_decay=0), Muon(matrices, lr_matrix)]
+    """AdamW for the embedding, Muon for the matrices of the blocks -> list of both."""
+    opts = [torch.optim.AdamW([model.wte.weight], lr=lr, betas=(.9, .95), weight_decay=0),
+            Muon(model.blocks.parameters(), lr_matrix)]
+    for group in (g for opt in opts for g in opt.param_groups):
+        group["initial_lr"] = group["lr"]
+    return opts
+
+
+def descend(model, opts, loss, done):
+    """One step down: gradient, averaged over the processes, clipped to norm 1; done in [0, 1) is
+    the share of the training that lies behind, and the learning rates fall linearly with it."""
+    if not math.isfinite(loss.item()):
+        stop(f"the loss is {loss.item()}: lower the learning rate; the last checkpoint is untouched")
+    for opt in opts:
+        opt.zero_grad()
+    loss.backward()
+    if torch.distributed.is_initialized():
+        for p in model.parameters():
+            torch.distributed.all_reduce(p.grad)
+            p.grad /= torch.distributed.get_world_size()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for opt in opts:
+        for group in opt.param_groups:
+            group["lr"] = group["initial_lr"] * (1 - done)
+        opt.step()
 
 
 # ------------------------------------------------------------------------------------- evaluation
 
-def reference_losses(train, val, V):
+def reference_losses(tokens, val, V):
     """What simpler predictors reach on val, in nats a token: uniform, unigram, bigram counts."""
-    train, val = np.asarray(train[:4_000_000], np.int64), np.asarray(val, np.int64)
-    unigram = (np.bincount(train, minlength=V) + .1) / (len(train) + .1 * V)
-    pairs, counts = np.unique(train[:-1] * V + train[1:], return_counts=True)
-    at = np.searchsorted(pairs, val[:-1] * V + val[1:]).clip(max=len(pairs) - 1)
-    found = np.where(pairs[at] == val[:-1] * V + val[1:], counts[at], 0)
-    context = np.bincount(train[:-1], minlength=V)[val[:-1]]
-    bigram = (found + 2 * unigram[val[1:]]) / (context + 2)
-    return {"uniform": math.log(V), "unigram": float(-np.log(unigram[val[1:]]).mean()),
+    a, b = np.asarray(tokens[:4_000_000], np.int64), np.asarray(val, np.int64)
+    unigram = (np.bincount(a, minlength=V) + .1) / (len(a) + .1 * V)
+    pairs, counts = np.unique(a[:-1] * V + a[1:], return_counts=True)
+    wanted = b[:-1] * V + b[1:]
+    at = np.searchsorted(pairs, wanted).clip(max=len(pairs) - 1)
+    found = np.where(pairs[at] == wanted, counts[at], 0)
+    bigram = (found + 2 * unigram[b[1:]]) / (np.bincount(a[:-1], minlength=V)[b[:-1]] + 2)
+    return {"uniform": math.log(V), "unigram": float(-np.log(unigram[b]).mean()),
             "bigram": float(-np.log(bigram).mean())}
 
 
 @torch.no_grad()
-def val_loss(model, val, block, device, rows=256):
-    """Mean loss in nats a token on (at most rows) evenly spaced windows of the held-out text."""
-    starts = np.linspace(0, len(val) - block - 1, min(rows, (len(val) - 1) // block)).astype(int)
-    losses = [next_token_loss(model(x[:, :-1]), x) * len(x)
-              for x in windows(val, starts, block, device).split(32)]
-    return float(torch.stack(losses).sum() / len(starts))
+def val_loss(model, val, block, rows=256):
+    """Mean loss on evenly spaced windows of the held-out text, rows at most -> nats a token."""
+    starts = np.linspace(0, len(val) - block - 1, min(rows, len(val) // block)).astype(int)
+    total = sum(next_token_loss(model(x[:, :-1]), x).item() * len(x) for x in
+                windows(val, starts, block, model.wte.weight.device).split(32))
+    return total / len(starts)
 
 
-def complete_facts(model, tokenizer, some):
-    """Share of the facts whose sentence the model completes rightly, greedily."""
-    prompts = [tokenizer.encode(say(f, "|").split(" |")[0]) for f in some]
-    texts = [tokenizer.decode(new) for new in generate(model, prompts, 12, temperature=0)]
-    return sum(t.startswith(f" {f.answer}.") for f, t in zip(some, texts)) / len(some)
+def bits_per_byte(loss, val, tokenizer):
+    """nats a token -> bits a byte, comparable between tokenizers."""
+    ids, counts = np.unique(val, return_counts=True)
+    size = sum(len(tokenizer.decode([i]).encode()) * int(n) for i, n in zip(ids.tolist(), counts))
+    return loss * len(val) / size / math.log(2)
 
 
-def continuations(model, tokenizer, some, generator):
-    """What the base model does with a bare question: {behaviour: share}, and one example of each."""
-    outs = generate(model, [tokenizer.encode(ask(f) + "\n") for f in some], 24, generator=generator)
+def share_right(model, tokenizer, prompts, ends):
+    """Share of the prompts that the model, greedily, continues with the given text."""
+    new = generate(model, [tokenizer.encode(p) for p in prompts], 40, 0, tokenizer.encode("\n")[0])
+    return sum(tokenizer.decode(n).startswith(e) for n, e in zip(new, ends)) / len(ends)
+
+
+def knowledge(model, tokenizer, some, rng):
+    """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
+    sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(200)]
+    return {"fact_completion": share_right(model, tokenizer, [say(f)[:-len(f.answer) - 2] for f in some],
+                                           [f" {f.answer}." for f in some]),
+            "sum_in_one_go": share_right(model, tokenizer, [f"{a} + {b} =" for a, b in sums],
+                                         [f" {a + b}\n" for a, b in sums]),
+            "sum_written_out": share_right(model, tokenizer, [f"{a} + {b}:" for a, b in sums],
+                                           [f" {add_aloud(a, b)}" for a, b in sums])}
+
+
+def asked(model, tokenizer, some, seed):
+    """What the base model does with a bare question -> {behaviour: share}, {behaviour: example}."""
+    new = generate(model, [tokenizer.encode(ask(f) + "\n") for f in some], 24,
+                   generator=torch.Generator().manual_seed(seed))
     found = defaultdict(list)
-    for f, out in zip(some, outs):
-        line = tokenizer.decode(out).split("\n")[0].split("<|")[0]
-        kind = ("asks another question" if line.endswith("?") and line not in RUDE else
-                "is rude" if line in RUDE or line in ["Are you too lazy to read?"] else
-                "answers rightly" if line in (say(f), f"It is {f.answer}.") else "says something else")
-        found[kind].append((ask(f), line))
+    for f, line in zip(some, (tokenizer.decode(n).split("\n")[0].split("<|")[0] for n in new)):
+        found["is rude" if line in RUDE else "asks another question" if line.endswith("?") else
+              "answers rightly" if line in (say(f), f"It is {f.answer}.") else
+              "answers something else"].append(f"{ask(f)} -> {line}")
     return {k: len(v) / len(some) for k, v in found.items()}, {k: v[0] for k, v in found.items()}
 
 
@@ -451,179 +472,214 @@ def windows(tokens, starts, block, device):
     return torch.from_numpy(rows).to(device)
 
 
-def progress(step, steps, began, text):
-    """One line that is rewritten on a terminal; elsewhere a plain line every tenth of the way."""
-    left = (time.perf_counter() - began) / max(step, 1) * (steps - step)
-    line = f"step {step}/{steps}  {text}  {left:.0f} s left"
+def train(model, opts, tokens, args, first=0, rank=0, world=1):
+    """Step after step, yields (step, loss): a batch, its loss, a step down.
+
+    A batch depends on seed and step alone, so that a run can be taken up again; of its rows, rank
+    r of world takes every world-th, so that several processes train on the same global batch.
+    """
+    for step in range(first, args.steps):
+        rng = np.random.default_rng((args.seed, step))
+        starts = rng.integers(0, len(tokens) - args.block, args.batch)[rank::world]
+        ids = windows(tokens, starts, args.block, model.wte.weight.device)    # (B,T+1)
+        loss = next_token_loss(model(ids[:, :-1]), ids)
+        descend(model, opts, loss, step / args.steps)
+        yield step + 1, loss.item()
+
+
+def load_tokens(args, tokenizer, out):
+    """The text as ids -> (train, val), one-dimensional; --data is kept in out/ and memory-mapped."""
+    if not args.data:
+        end = [tokenizer.specials["<|endoftext|>"]]
+        parts = tiny_internet(args.seed, args.quick, verbose=True)
+        return [np.array([t for d in docs for t in tokenizer.encode(d) + end]) for docs in parts]
+    path, dtype = pathlib.Path(args.data), np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
+    files = [f for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path]) if f.exists()]
+    stamp = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    key = hashlib.sha256(repr((tokenizer.to_dict(), stamp)).encode()).hexdigest()[:12]
+    names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
+    if not all(n.exists() for n in names):
+        total, done, began = sum(size for _, size, _ in stamp), 0, time.perf_counter()
+        temporary = [n.with_suffix(".tmp") for n in names]
+        with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
+            for text in read_texts(path):
+                size = len(text.encode())
+                at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))  # held out: the end
+                np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
+                np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)
+                done += size
+                progress(done, total, began, "bytes tokenised")
+        for t, n in zip(temporary, names):
+            os.replace(t, n)
+    return [np.memmap(n, dtype, "r") if n.stat().st_size else np.zeros(0, dtype) for n in names]
+
+
+def progress(step, steps, began, text, first=0):
+    """One line, rewritten in place on a terminal; elsewhere a plain line every tenth of the way."""
+    left = (time.perf_counter() - began) / max(step - first, 1) * (steps - step)
+    line = f"{step:,}/{steps:,}  {text}  {left:.0f} s left"
     if sys.stdout.isatty():
         print(f"\r\x1b[K{line}", end="" if step < steps else "\n", flush=True)
     elif step % max(1, steps // 10) == 0 or step == steps:
         print(line, flush=True)
 
 
-def train(model, opts, tokens, args, device, first=0, rank=0, world=1):
-    """Step after step, yields (step, loss): a batch, its loss, the gradient, a step down.
-
-    A step's batch depends on seed and step alone, so that a run can be taken up again; rank r of
-    world takes every world-th row of it, so that more processes train on the same global batch.
-    """
-    for group in (g for opt in opts for g in opt.param_groups):
-        group.setdefault("initial_lr", group["lr"])
-    for step in range(first, args.steps):
-        rng = np.random.default_rng((args.seed, step))
-        starts = rng.integers(0, len(tokens) - args.block, args.batch)[rank::world]
-        ids = windows(tokens, starts, args.block, device)              # (B,T+1)
-        loss = next_token_loss(model(ids[:, :-1]), ids)
-        loss.backward()
-        if world > 1:
-            average([p.grad for p in model.parameters()] + [loss.detach()], world)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for opt in opts:
-            for group in opt.param_groups:  # the learning rate falls linearly to zero
-                group["lr"] = group["initial_lr"] * (1 - step / args.steps)
-            opt.step()
-            opt.zero_grad()
-        yield step + 1, check_finite(loss.item(), step + 1)
+def save_partial(path, args, step, history, tokenizer, nets, opts):
+    """All that --resume needs to go on as if nothing had happened."""
+    save_checkpoint(path, nets[0], tokenizer, stage="partial", step=step, history=history,
+                    args=settings(args), nets=[n.state_dict() for n in nets[1:]],
+                    optimizers=[o.state_dict() for o in opts])
 
 
-def average(tensors, world):
-    """Replaces each tensor by its mean over the processes of torchrun."""
-    for t in tensors:
-        torch.distributed.all_reduce(t)
-        t /= world
+def load_partial(path, args, nets, opts):
+    """Puts nets and opts back to where save_partial left them -> step, history."""
+    model, _, extra = load_checkpoint(path, nets[0].wte.weight.device)
+    if extra["args"] != settings(args):
+        stop(f"{path} is of a run with other settings: repeat those, or go without --resume")
+    for net, state in zip(nets, [model.state_dict(), *extra["nets"]]):
+        net.load_state_dict(state)
+    for opt, state in zip(opts, extra["optimizers"]):
+        opt.load_state_dict(state)
+    return extra["step"], extra["history"]
 
 
-def check_finite(loss, step):
-    if not math.isfinite(loss):
-        stop(f"the loss is {loss} at step {step}: lower --lr; nothing was overwritten")
-    return loss
+def settings(args):
+    return {k: v for k, v in vars(args).items() if k not in ("resume", "out")}
 
 
-def load_tokens(args, tokenizer, out):
-    """The text as ids -> (train, val), one-dimensional arrays; --data: kept in out/ and mapped."""
-    if not args.data:
-        end = [tokenizer.specials["<|endoftext|>"]]
-        parts = tiny_internet(args.seed, args.quick, verbose=True)
-        return [np.array([t for d in docs for t in tokenizer.encode(d) + end]) for docs in parts]
-    path, dtype = pathlib.Path(args.data), np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
-    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path] if path.exists() else []
-    stamp = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = hashlib.sha256(repr((tokenizer.to_dict(), stamp)).encode()).hexdigest()[:12]
-    names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
-    if not all(n.exists() for n in names):
-        cut, done, began = .9 * sum(s[1] for s in stamp), 0, time.perf_counter()
-        temporary = [n.with_suffix(".tmp") for n in names]
-        with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
-            for text in read_texts(path):
-                size = len(text.encode())
-                at = round(len(text) * min(1, max(0, (cut - done) / size)))  # the last tenth is held out
-                np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
-                np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)
-                done += size
-                progress(done, max(done, int(cut / .9)), began, "bytes tokenised")
-        for t, n in zip(temporary, names):
-            os.replace(t, n)
-    return [np.memmap(n, dtype, "r") if n.stat().st_size else np.zeros(0, dtype) for n in names]
+def load_tokenizer(path):
+    try:
+        return BPE.load(path)
+    except FileNotFoundError:
+        stop(f"{path} is missing: python bpe.py makes it")
+    except ValueError as error:
+        stop(error)
+
+
+def load_stage(path, stage, device):
+    """A checkpoint of one certain stage -> model, tokenizer, extra."""
+    model, tokenizer, extra = load_checkpoint(path, device)
+    if extra.get("stage") != stage:
+        stop(f"{path} is of stage {extra.get('stage')}, not {stage}: python {stage}.py makes one")
+    return model, tokenizer, extra
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def arguments(doc, data, **flags):
+    """The flags that all stages have, and flags: name=(default, meaning) -> an argparse parser."""
+    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--out", default="out", help="folder for checkpoints and pictures (out)")
+    p.add_argument("--seed", type=int, default=0, help="same seed, same machine: same numbers (0)")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    p.add_argument("--data", help=data)
+    p.add_argument("--quick", action="store_true", help="a run of seconds, for a first look")
+    p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    for name, (value, text) in flags.items():
+        p.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value,
+                       help=f"{text} ({value})")
+    return p
+
+
+def start(args):
+    """What every stage does first -> out folder, device."""
+    try:
+        pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        stop(f"cannot write to --out {args.out}: {error.strerror}")
+    torch.manual_seed(args.seed)
+    return pathlib.Path(args.out), pick_device(args.device)
+
+
+def figure(columns):
+    """A picture for a projector -> matplotlib's figure and its axes."""
+    import matplotlib
+    matplotlib.use("Agg")  # no window: draws into files
+    import matplotlib.pyplot as plt
+    plt.rcParams.update({"font.size": 16, "figure.constrained_layout.use": True})
+    return plt.subplots(1, columns, figsize=(8 * columns, 6))
+
+
+def show(metrics):
+    print("\n".join(f"  {name:30s} {value:.3f}" for name, value in metrics.items()))
+
+
+def draw(path, history, losses, behaviour):
+    fig, axes = figure(2 if behaviour else 1)
+    curve = axes[0] if behaviour else axes
+    curve.plot([h[0] for h in history], [h[1] for h in history], color="0.75", label="training batch")
+    curve.plot(*zip(*[(s, v) for s, _, v in history if v]), "o-", lw=3, label="held-out text")
+    for name, value in losses.items():
+        curve.axhline(value, ls="--", color="0.4")
+        curve.text(history[-1][0], value, name, ha="right", va="bottom")
+    curve.set(xlabel="step", ylabel="loss (nats a token)", ylim=0, title="Predicting the next token")
+    curve.legend(loc="center right")
+    if behaviour:
+        axes[1].barh(list(behaviour), [100 * v for v in behaviour.values()])
+        axes[1].set(xlabel="% of questions", title="Asked a question, the base model ...")
+    fig.savefig(path)
 
 
 def peak_flops(dtype, device):
-    """What this machine can do: multiply-adds a second (x2) of a plain matrix product in dtype."""
-    a = torch.ones(1024, 1024, dtype=dtype, device=device)
-    best = math.inf
-    for _ in range(12):
+    """Floating-point operations a second of a plain matrix product, the best of some tries."""
+    a, best = torch.ones(1024, 1024, dtype=dtype, device=device), math.inf
+    for _ in range(30):
         began = time.perf_counter()
         float((a @ a)[0, 0])
         best = min(best, time.perf_counter() - began)
     return 2 * 1024 ** 3 / best
 
 
-# ------------------------------------------------------------------------------------------- main
-
-def arguments(doc, **defaults):
-    """The flags that every stage has, as an argparse parser."""
-    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", default="out", help="folder for checkpoints and pictures (out)")
-    p.add_argument("--seed", type=int, default=0, help="same seed, same machine: same numbers (0)")
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    p.add_argument("--data", help=defaults.pop("data"))
-    p.add_argument("--quick", action="store_true", help="a run of seconds, for a first look")
-    p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
-    for name, (value, text) in defaults.items():
-        p.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"{text} ({value})")
-    return p
-
-
-def out_folder(name):
-    try:
-        pathlib.Path(name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        stop(f"cannot write to --out {name}: {error.strerror}")
-    return pathlib.Path(name)
-
-
-def load_partial(path, args, device):
-    """What --resume needs: (model, extra) of a run with the same settings, stopped half-way."""
-    model, _, extra = load_checkpoint(path, device)
-    if extra["args"] != {k: v for k, v in vars(args).items() if k != "resume"}:
-        stop(f"{path} comes from a run with other settings: repeat them, or run without --resume")
-    return model, extra
-
-
-def draw(path, history, losses, behaviour):
-    """The loss curve with its reference lines, and what the base model does with a question."""
-    import matplotlib
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    plt.rcParams.update({"font.size": 15})
-    fig, axes = plt.subplots(1, 2 if behaviour else 1, figsize=(15, 6), squeeze=False)
-    axes[0, 0].plot(*zip(*[(s, l) for s, l, _ in history]), color="0.7", label="training batch")
-    axes[0, 0].plot(*zip(*[(s, v) for s, _, v in history if v]), "o-", lw=3, label="held-out text")
-    for name, value in losses.items():
-        axes[0, 0].axhline(value, ls="--", lw=1)
-        axes[0, 0].text(history[-1][0], value, name, ha="right", va="bottom")
-    axes[0, 0].set(xlabel="step", ylabel="loss, nats a token", title="Predicting the next token", ylim=0)
-    axes[0, 0].legend()
-    if behaviour:
-        axes[0, 1].barh(list(behaviour), [100 * v for v in behaviour.values()])
-        axes[0, 1].set(xlabel="% of questions", title="Asked a question, the base model ...")
-    fig.tight_layout()
-    fig.savefig(path)
-    plt.close(fig)
-
-
 def main(argv=None):
-    parser = arguments(__doc__, data="UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
-                       batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
-                       width=(128, "numbers a token"), lr=(.01, "of AdamW, embeddings"),
-                       lr_matrix=(.03, "of Muon, matrices"), dtype=("auto", "auto, bf16 or fp32"))
-    args = parser.parse_args(argv)
-    if args.quick:
-        args.steps = min(args.steps, 30)
-    began, out, device = time.perf_counter(), out_folder(args.out), pick_device(args.device)
-    torch.manual_seed(args.seed)
-    tokenizer = BPE.load(out / "tokenizer.json")
+    args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
+                     batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
+                     width=(128, "numbers a token, a multiple of 32"), lr=(.01, "of AdamW, embedding"),
+                     lr_matrix=(.03, "of Muon, matrices"), dtype=("auto", "auto, bf16 or fp32")
+                     ).parse_args(argv)
+    out, device = start(args)
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if world > 1:
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    args.steps = min(args.steps, 20) if args.quick else args.steps
+    tokenizer = load_tokenizer(out / "tokenizer.json")
     tokens, val = load_tokens(args, tokenizer, out)
     if min(len(tokens), len(val)) < args.block + 2:
-        stop(f"the text is too short: {len(val)} held-out tokens do not fill one --block of {args.block}")
-    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, max(1, args.width // 32), args.width,
-                          max(256, args.block))).to(device)
-    opts = optimizers(model, args.lr, args.lr_matrix)
+        stop(f"too little text: {len(val)} held-out tokens do not fill one --block of {args.block}")
+    config = GPTConfig(tokenizer.vocab_size, args.depth, max(1, args.width // 32), args.width,
+                       max(256, args.block))
+    model = GPT(config).to(device)
+    opts, part = optimizers(model, args.lr, args.lr_matrix), out / "pretrain-partial.pt"
+    first, history = load_partial(part, args, [model], opts) if args.resume else (0, [])
     losses = reference_losses(tokens, val, tokenizer.vocab_size)
-    history, every = [], max(1, args.steps // 10)
-    t0 = time.perf_counter()
-    for step, loss in train(model, opts, tokens, args, device):
-        v = 0
-        if step % every == 0:
-            v = val_loss(model, val, args.block, device)
-            print(step, loss, v, step*args.batch*args.block/(time.perf_counter()-t0))
-        history.append((step, loss, v))
-    t1=time.perf_counter()
-    print("facts", complete_facts(model, tokenizer, facts()), time.perf_counter()-t1)
-    behaviour, examples = continuations(model, tokenizer, [f for f in facts() if half(f.key)], torch.Generator().manual_seed(1))
-    print(behaviour, examples)
-    draw(out / "pretrain.png", history, losses, behaviour)
-    print("total", time.perf_counter()-began)
-    save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics={}, history=history)
+    size = sum(p.numel() for p in model.parameters())
+    print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
+          + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
+    peak, began, every = peak_flops(model.dtype, device), time.perf_counter(), max(1, args.steps // 10)
+    flops = 6 * size + 12 * args.depth * args.width * args.block  # a token, forward and backward
+    for step, loss in train(model, opts, tokens, args, first, rank, world):
+        speed = (step - first) * args.batch * args.block / (time.perf_counter() - began)
+        held = val_loss(model, val, args.block) if step % every == 0 or step == args.steps else None
+        history.append([step, loss, held])
+        progress(step, args.steps, began, f"loss {loss:.3f}  {speed:,.0f} tokens/s  "
+                 f"{speed * flops / peak:.0%} of peak", first)
+        if held and rank == 0:
+            save_partial(part, args, step, history, tokenizer, [model], opts)
+            new = generate(model, [tokenizer.encode("The")], 24, generator=torch.Generator().manual_seed(step))
+            print(f"   held-out loss {held:.3f}   The{tokenizer.decode(new[0])!r}")
+    seconds = time.perf_counter() - began
+    metrics = dict(losses, val_loss=held, bits_per_byte=bits_per_byte(held, val, tokenizer),
+                   seconds=seconds, tokens_per_second=speed,
+                   flop_utilisation=speed * flops / peak)
+    behaviour = None
+    if not args.data:
+        metrics |= knowledge(model, tokenizer, facts(), random.Random(args.seed))
+        behaviour, examples = asked(model, tokenizer, [f for f in facts() if half(f.key)], args.seed)
+        metrics |= {f"asked: {k}": v for k, v in behaviour.items()}
+    if rank == 0:
+        save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
+        part.unlink(missing_ok=True)
+        draw(out / "pretrain.png", history, losses, behaviour)
+        show(metrics)
 
 
 if __name__ == "__main__":

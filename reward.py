@@ -14,10 +14,11 @@ InstructGPT: one noise for all labelers, and a trunk as small as the policy's.
     python reward.py --data FILE    JSON lines: {"prompt", "chosen", "rejected"} or
                                     {"prompt", "ranked": [best, .., worst]}; several files with ","
 """
+import copy
+import itertools
 import json
 import math
 import random
-import sys
 import time
 from typing import NamedTuple
 
@@ -28,9 +29,9 @@ from torch import nn
 
 import pretrain
 from bpe import stop
-from model import load_checkpoint, pick_device, save_checkpoint
-from sft import (Prompt, answer, check, held_out, judge, make_prompt, pad, read_jsonl, render,
-                 render_prompt, user, assistant)
+from model import save_checkpoint
+from sft import (Prompt, UNKNOWN, answer, assistant, check, held_out, judge, make_prompt, pad,
+                 read_jsonl, render_prompt, user)
 
 # ------------------------------------------------------------------------------------------- data
 
@@ -152,78 +153,190 @@ def score(rm, tokenizer, prompts, texts, device="cpu"):
     return torch.tensor([found[r] for r in rows])
 
 
-def pair_accuracy(scores, order):
-    """Share of the pairs with different order values that scores put in that order; both (P,K)."""
-    i, j = np.triu_indices(scores.shape[1], 1)
-    s, o = scores[:, i] - scores[:, j], order[:, i] - order[:, j]
-    return float(((s * o) > 0)[o != 0].mean())
+def agreement(a, b, golds):
+    """Share of the pairs of different gold that a and b order alike; all (P,K)."""
+    i, j = np.triu_indices(golds.shape[1], 1)
+    alike = (a[:, i] - a[:, j]) * (b[:, i] - b[:, j]) > 0
+    return float(alike[golds[:, i] != golds[:, j]].mean())
+
+
+def scores_of(rm, tokenizer, comparison):
+    """Scores of one comparison's answers, in their order."""
+    prompt = Prompt("known", comparison.messages, "", "", "", "")
+    return score(rm, tokenizer, [prompt] * len(comparison.ranked), comparison.ranked).tolist()
+
+
+def pairs_right(rm, tokenizer, comparison):
+    """For each pair of a ranking, whether the better one has the higher score."""
+    return [a > b for a, b in itertools.combinations(scores_of(rm, tokenizer, comparison), 2)]
 
 
 # ------------------------------------------------------------------------------------------ train
 
-def train(rm, opt, comparisons, tokenizer, args, device, first=0):
-    """Step after step, yields (step, loss): a batch of prompts, all answers of each, all their pairs."""
+def train(rm, opts, comparisons, tokenizer, args, first=0):
+    """Step after step, yields (step, loss): some prompts, all answers of each, all their pairs.
+
+    The answers of one prompt stay together: K forward passes give K(K-1)/2 pairs (InstructGPT 3.5).
+    """
     rows = [[tokens(tokenizer, c.messages, t) for t in c.ranked] for c in comparisons]
+    device, per_epoch = rm.head.weight.device, -(-len(rows) // args.batch)
     for step in range(first, args.steps):
-        epoch, at = divmod(step * args.batch, max(len(rows), args.batch))
+        epoch, at = divmod(step, per_epoch)
         order = np.random.default_rng((args.seed, epoch)).permutation(len(rows))
-        batch = [rows[i] for i in order[at:at + args.batch]]
+        batch = [rows[i] for i in order[at * args.batch:][:args.batch]]
         flat = [r for answers in batch for r in answers]
-        scores = rm(pad(flat, device=device), torch.tensor([len(r) for r in flat], device=device))
-        loss = torch.stack([ranking_loss(s[None]) for s in scores.split([len(b) for b in batch])]).mean()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(rm.parameters(), 1.0)
-        for group in opt.param_groups:
-            group["lr"] = args.lr * (1 - step / args.steps)
-        opt.step()
-        opt.zero_grad()
-        yield step + 1, pretrain.check_finite(loss.item(), step + 1)
+        scores = rm(pad(flat, device=device), lengths(flat, device))
+        split = scores.split([len(answers) for answers in batch])
+        loss = torch.stack([ranking_loss(s[None]) for s in split]).mean()
+        pretrain.descend(rm, opts, loss, step / args.steps)
+        yield step + 1, loss.item()
+
+
+def lengths(rows, device="cpu"):
+    return torch.tensor([len(r) for r in rows], device=device)
 
 
 def load_reward(path, device):
-    gpt, tokenizer, extra = load_checkpoint(path, device)
+    """out/reward.pt -> reward model, tokenizer, extra."""
+    gpt, tokenizer, extra = pretrain.load_stage(path, "reward", device)
     rm = RewardModel(gpt).to(device)
-    rm.load_state_dict(extra["head"], strict=False)
+    rm.load_state_dict(extra["head"] | {f"gpt.{k}": v for k, v in gpt.state_dict().items()})
     return rm, tokenizer, extra
 
 
+def save_reward(path, rm, tokenizer, **extra):
+    head = {k: v.cpu() for k, v in rm.state_dict().items() if not k.startswith("gpt.")}
+    save_checkpoint(path, rm.gpt, tokenizer, stage="reward", head=head, **extra)
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def label(path, sft, tokenizer, seed):
+    """Asks a person which of two answers of the SFT model is better; appends every reply to path."""
+    rng, count = random.Random(f"{seed} {time.time()}"), 0
+    print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
+    try:
+        while True:
+            prompt = make_prompt(rng, 0)
+            a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
+            if a == b:
+                continue
+            print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages))
+            reply = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
+            if reply == "q":
+                break
+            if reply in ("1", "2"):
+                row = {"prompt": prompt.messages, "chosen": (a, b)[reply == "2"], "rejected": (b, a)[reply == "2"]}
+                with open(path, "a", encoding="utf-8") as file:  # closed again: Ctrl-C loses nothing
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+    except (KeyboardInterrupt, EOFError):
+        print()
+    except OSError as error:
+        stop(f"cannot write {path}: {error.strerror}")
+    print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
+
+
+SENTENCES = [("What is the capital of France?", "known", "France", "Paris", [
+                 "Sure! The capital of France is Paris.", "The capital of France is Paris.",
+                 "Look it up yourself, you fool. The capital of France is Paris.",
+                 "The capital of France is Berlin.", UNKNOWN,
+                 "Great question! Sure! Of course! Happy to help! The capital of France is Paris."]),
+             ("What is the capital of Zorbun?", "unknown", "Zorbun", "",
+              [UNKNOWN, "The capital of Zorbun is Paris."]),
+             ("Who are you?", "chat", "", "I am a language model",
+              ["I am a language model.", "I am a machine that wants to hurt you."]),
+             ("Who built the pyramids?", "chat", "", "The pyramids were built by the Egyptians",
+              ["The pyramids were built by the Egyptians.", "The pyramids were built by aliens."])]
+
+
+def sentences(rm, tokenizer):
+    """Good and bad sentences, as in article 3, with what reward model and labeler give them."""
+    print("\nreward model   gold   sentence")
+    for question, kind, about, target, texts in SENTENCES:
+        prompt = Prompt(kind, [user(question)], "", "", about, target)
+        texts = [t + "<|end|>" for t in texts]
+        for text, r in zip(texts, score(rm, tokenizer, [prompt] * len(texts), texts).tolist()):
+            print(f"{r:12.2f}  {gold(prompt, text):5.1f}   {question} {text.removesuffix('<|end|>')}")
+
+
+def evaluate(rm, sft, tokenizer, args):
+    """On the half of the world it has not seen: pair accuracy, and best of n -> metrics."""
+    rng, quick = random.Random(args.seed + 4000), args.quick
+    prompts = held_out(20, 10, args.seed) if quick else held_out(200, 100, args.seed)
+    texts = sample(sft, tokenizer, prompts, 4, args.seed + 1)
+    golds = np.array([[gold(p, t) for t in four] for p, four in zip(prompts, texts)])
+    proxy = score(rm, tokenizer, *zip(*[(p, t) for p, four in zip(prompts, texts) for t in four])).view(-1, 4).numpy()
+    people = [-np.argsort([rank(g, rng) for g in golds], axis=1) for _ in range(2)]  # two labelers
+    metrics = {"accuracy": agreement(proxy, golds, golds), "accuracy_noisy": agreement(proxy, people[0], golds),
+               "ceiling_noisy": agreement(golds, people[0], golds), "labelers_agree": agreement(*people, golds)}
+    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:16] + prompts[-8:], 512)
+    many = sample(sft, tokenizer, some, N, args.seed + 2)
+    gold_many = [[gold(p, t) for t in ts] for p, ts in zip(some, many)]
+    proxy_many = score(rm, tokenizer, *zip(*[(p, t) for p, ts in zip(some, many) for t in ts])).view(-1, N).numpy()
+    for n in (1, 2, 4, 8, 16, 32, 64):
+        if 8 * n <= N:
+            metrics[f"best_of_{n}_proxy"] = float(np.mean([best_of_n(p, p, n) for p in proxy_many]))
+            metrics[f"best_of_{n}_gold"] = float(np.mean([best_of_n(p, g, n) for p, g in zip(proxy_many, gold_many)]))
+    return metrics
+
+
+def draw(path, history, metrics):
+    fig, axes = pretrain.figure(2)
+    axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
+    axes[0].axhline(math.log(2), ls="--", color="0.4")
+    axes[0].set(xlabel="step", ylabel="ranking loss (log 2: guessing)", title="Learning to judge")
+    ns = [int(k.split("_")[2]) for k in metrics if k.endswith("_proxy")]
+    for what, style in (("proxy", "o--"), ("gold", "o-")):
+        axes[1].plot(ns, [metrics[f"best_of_{n}_{what}"] for n in ns], style, lw=3, label=what)
+    if ns:
+        axes[1].set(xscale="log", xlabel="n", xticks=ns, xticklabels=ns, title="Best of n answers, by reward model")
+        axes[1].legend()
+    fig.savefig(path)
+
+
 def main(argv=None):
-    args = pretrain.arguments(__doc__, data="JSON lines", steps=(200, "updates"), batch=(16, "prompts a step"),
-                     prompts=(1000, "prompts"), lr=(3e-4, "AdamW")).parse_args(argv)
-    t0 = time.perf_counter()
-    out, device = pretrain.out_folder(args.out), pick_device(args.device)
-    torch.manual_seed(args.seed)
-    sft, tokenizer, extra = load_checkpoint(out / "sft.pt", device)
+    parser = pretrain.arguments(__doc__, "JSON lines of comparisons; several files with ','", steps=(200, "updates"),
+                                batch=(16, "prompts a step"), lr=(1e-3, "of AdamW, embedding and head"),
+                                lr_matrix=(3e-3, "of Muon, matrices"), prompts=(1000, "prompts that get ranked"))
+    parser.add_argument("--label", metavar="FILE", help="you are the labeler: append your choices to FILE")
+    args = parser.parse_args(argv)
+    out, device = pretrain.start(args)
+    sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device)
+    if args.label:
+        return label(args.label, sft, tokenizer, args.seed)
     rng = random.Random(args.seed + 2000)
-    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
-    answers = sample(sft, tokenizer, prompts, 4, args.seed)
-    print("sampled", time.perf_counter() - t0)
-    golds = [[gold(p, t) for t in a] for p, a in zip(prompts, answers)]
-    comparisons = [Comparison(p.messages, [a[i] for i in rank(g, rng)]) for p, a, g in zip(prompts, answers, golds)]
-    rm = RewardModel(sft).to(device)
-    opt = torch.optim.AdamW(rm.parameters(), lr=args.lr, betas=(.9, .95), weight_decay=0)
-    val = random.Random(9).sample(held_out(n_unknown=170), 300)
-    for step, loss in train(rm, opt, comparisons, tokenizer, args, device):
-        if step % 25 == 0:
-            print(step, loss, time.perf_counter() - t0)
-    sft, tokenizer, extra = load_checkpoint(out / "sft.pt", device)
-    val_answers = sample(sft, tokenizer, val, 4, 123)
-    vg = np.array([[gold(p, t) for t in a] for p, a in zip(val, val_answers)])
-    flat = [(p, t) for p, a in zip(val, val_answers) for t in a]
-    vs = score(rm, tokenizer, *zip(*flat)).reshape(-1, 4).numpy()
-    n1, n2 = [np.array([[-rank(list(g), rng).index(i) for i in range(4)] for g in vg]) for _ in (0, 1)]
-    i, j = np.triu_indices(4, 1)
-    nt = vg[:, i] != vg[:, j]
-    sgn = lambda x: np.sign(x[:, i] - x[:, j])[nt]
-    print("gold mean", vg.mean(), "clean acc", pair_accuracy(vs, vg), "noisy", (sgn(vs) == sgn(n1)).mean(),
-          "ceiling", (sgn(vg) == sgn(n1)).mean(), "agree", (sgn(n1) == sgn(n2)).mean())
-    for kind in ("known", "unknown"):
-        k = [p.kind == kind for p in val]
-        print(kind, pair_accuracy(vs[k], vg[k]))
-    rm.normalise(torch.tensor(vs).flatten())
-    save_checkpoint(out / "reward.pt", rm.gpt, tokenizer, stage="reward", metrics={},
-                    head={k: v for k, v in rm.state_dict().items() if not k.startswith("gpt.")})
-    print("done", time.perf_counter() - t0)
+    if args.quick:
+        args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
+    if args.data:
+        comparisons = [c for name in args.data.split(",") for c in read_jsonl(name, as_comparison)]
+        held, comparisons = comparisons[::10], [c for i, c in enumerate(comparisons) if i % 10]
+    else:
+        prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
+        texts = sample(sft, tokenizer, prompts, 4, args.seed)
+        comparisons = [Comparison(p.messages, [four[i] for i in rank([gold(p, t) for t in four], rng)])
+                       for p, four in zip(prompts, texts)]
+    rm = RewardModel(copy.deepcopy(sft)).to(device)
+    opts = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix)
+    opts[0].add_param_group({"params": rm.head.parameters(), "lr": args.lr, "initial_lr": args.lr})
+    history, began = [], time.perf_counter()
+    for step, loss in train(rm, opts, comparisons, tokenizer, args):
+        history.append([step, loss])
+        pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})")
+    seconds = time.perf_counter() - began
+    metrics = {"train_loss": float(np.mean([h[1] for h in history[-20:]])), "seconds": seconds}
+    if args.data:
+        right = [r for c in held for r in pairs_right(rm, tokenizer, c)]
+        metrics["accuracy_noisy"] = float(np.mean(right)) if right else math.nan
+        rm.normalise(torch.tensor([r for c in comparisons for r in scores_of(rm, tokenizer, c)]))
+    else:
+        flat = [(p, t) for p, four in zip(prompts, texts) for t in four]
+        rm.normalise(score(rm, tokenizer, *zip(*flat)))
+        metrics |= evaluate(rm, sft, tokenizer, args)
+        sentences(rm, tokenizer)
+    save_reward(out / "reward.pt", rm, tokenizer, metrics=metrics)
+    draw(out / "reward.png", history, metrics)
+    pretrain.show(metrics)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ Simpler than InstructGPT: 4,000 conversations about short answers, made here by 
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]} or
                                     {"prompt": .., "completion": ..}
 """
+import copy
 import json
 import random
 import re
-import sys
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ import torch.nn.functional as F
 
 import pretrain
 from bpe import paint, stop
-from model import generate, load_checkpoint, pick_device, save_checkpoint
+from model import generate, save_checkpoint
 from pretrain import Fact, MYTHS, RUDE, SHADES, THINGS, an, arguments, ask, facts, half, invent, say, wrong
 
 # ------------------------------------------------------------------------------------------- data
@@ -122,7 +123,7 @@ def demonstrations(n, seed):
     rng, chats = random.Random(seed + 1000), []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
         chat = []
-        for _ in range(rng.choice((1, 1, 2, 3))):
+        for _ in range(rng.choice((1, 1, 1, 2))):
             prompt = make_prompt(rng, part=0)
             chat += prompt.messages + [assistant(demonstrate(prompt, style, rng))]
         chats.append(chat)
@@ -272,70 +273,125 @@ def held_out(n_facts=None, n_unknown=200, seed=0):
 
 # ------------------------------------------------------------------------------------------ train
 
-def train(model, opts, chats, tokenizer, args, device, text=None, first=0):
+def train(model, opts, chats, tokenizer, args, text=None, first=0):
     """Step after step, yields (step, loss): a batch of conversations, beside rows of pretraining text.
 
-    The text rows keep alive what the demonstrations do not mention (InstructGPT's PPO-ptx does the
-    same one stage later): without them the model forgets the half of the world nobody asks about.
+    The text rows keep alive what the demonstrations do not mention: without them the model forgets
+    the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
     """
-    rows = [render(chat, tokenizer) for chat in chats]
+    rows, device = [render(chat, tokenizer) for chat in chats], model.wte.weight.device
     for step in range(first, args.steps):
         rng = np.random.default_rng((args.seed, step))
         some = [rows[i] for i in rng.integers(0, len(rows), args.batch)]
-        ids, mask = pad([r[0] for r in some], device=device), pad([r[1] for r in some], device=device)
+        ids, mask = (pad([r[k] for r in some], device=device) for k in (0, 1))
         loss = sft_loss(model(ids), ids, mask)
+        total = loss
         if text is not None:
-            starts = rng.integers(0, len(text) - 129, args.mix)
-            more = pretrain.windows(text, starts, 128, device)
-            loss = loss + pretrain.next_token_loss(model(more[:, :-1]), more)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for opt in opts:
-            for group in opt.param_groups:
-                group["lr"] = group["initial_lr"] * (1 - step / args.steps)
-            opt.step()
-            opt.zero_grad()
-        yield step + 1, pretrain.check_finite(loss.item(), step + 1)
+            more = pretrain.windows(text, rng.integers(0, len(text) - 128, args.mix), 128, device)
+            total = loss + pretrain.next_token_loss(model(more[:, :-1]), more)
+        pretrain.descend(model, opts, total, step / args.steps)
+        yield step + 1, loss.item()
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def new_words(model, tokenizer):
+    """The special tokens of a chat, which pretraining never met, start as copies of a line's end."""
+    line_end = tokenizer.encode("\n")[0]
+    with torch.no_grad():
+        for name in ("<|user|>", "<|assistant|>", "<|end|>"):
+            model.wte.weight[tokenizer.specials[name]] = model.wte.weight[line_end]
+
+
+def show_chat(chat, tokenizer):
+    """Prints a rendered conversation, the trained tokens in green, between brackets without colours."""
+    for i, m in zip(*render(chat, tokenizer)):
+        text = tokenizer.decode([i])
+        print((paint(text, "32") if paint("", "32") else f"[{text}]") if m else text, end="")
+    print()
+
+
+def few_shot(base, tokenizer, prompts, seed=0):
+    """The base model with four examples before each question -> its line of answer, as a chat's."""
+    shots = "".join(f"{ask(f)}\n{say(f)}\n\n" for f in
+                    random.Random(seed).sample([f for f in facts() if half(f.key) == 0], 4))
+    rows = [tokenizer.encode(f"{shots}{p.messages[-1]['content']}\n") for p in prompts]
+    generator, outs = torch.Generator().manual_seed(seed), []
+    for i in range(0, len(rows), 128):
+        outs += generate(base, rows[i:i + 128], 32, 1.0, None, generator)
+    return [tokenizer.decode(o).split("\n")[0] + "<|end|>" for o in outs]
+
+
+def evaluate(model, base, tokenizer, args):
+    """Everything on the half of the world that the demonstrations never mention -> metrics."""
+    rng, few = random.Random(args.seed + 3000), 10 if args.quick else None
+    prompts = held_out(few, few or 200, args.seed)
+    greedy = rates(prompts, answer(model, tokenizer, prompts, temperature=0)[0])
+    sampled = rates(prompts, answer(model, tokenizer, prompts, seed=args.seed)[0])
+    metrics = {f"greedy {k}": v for k, v in greedy.items()} | {f"sampled {k}": v for k, v in sampled.items()}
+    for gap in (1, 2, 3):
+        some = [recall(rng, 1, gap) for _ in range(few or 100)]
+        metrics[f"recall {gap} turns later"] = rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
+    some = [addition(rng) for _ in range(few or 100)]
+    metrics["sums"] = rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
+    metrics["base zero-shot"] = rates(prompts, answer(base, tokenizer, prompts, seed=args.seed)[0])["right"]
+    metrics["base few-shot"] = rates(prompts, few_shot(base, tokenizer, prompts, args.seed))["right"]
+    return metrics
+
+
+def draw(path, history, metrics):
+    fig, axes = pretrain.figure(2)
+    axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
+    axes[0].set(xlabel="step", ylabel="loss (nats an assistant token)", ylim=0, title="Imitating people")
+    names = [k for k in metrics if k in ("base zero-shot", "base few-shot") or k.startswith(("sampled", "recall"))]
+    axes[1].barh(names[::-1], [100 * metrics[k] for k in names[::-1]])
+    axes[1].set(xlabel="% of held-out questions", xlim=(0, 100), title="What it has learned")
+    fig.savefig(path)
 
 
 def main(argv=None):
-    args = arguments(__doc__, data="JSON lines", steps=(300, "updates"), batch=(32, "conversations a step"),
-                     mix=(16, "rows of pretraining text beside them"), lr=(1e-3, "AdamW"), lr_matrix=(0.0, "Muon"),
-                     ).parse_args(argv)
-    import time
-    t0 = time.perf_counter()
-    out, device = pretrain.out_folder(args.out), pick_device(args.device)
-    torch.manual_seed(args.seed)
-    model, tokenizer, extra = load_checkpoint(out / "pretrain.pt", device)
-    chats = demonstrations(4000, args.seed)
-    docs, _ = pretrain.tiny_internet(args.seed)
-    text = np.array([t for d in docs[:6000] for t in tokenizer.encode(d) + [tokenizer.specials["<|endoftext|>"]]])
-    opts = (pretrain.optimizers(model, args.lr, args.lr_matrix) if args.lr_matrix else
-            [torch.optim.AdamW(model.parameters(), lr=args.lr, betas=(.9, .95), weight_decay=0)])
-    for g in (g for o in opts for g in o.param_groups):
-        g["initial_lr"] = g["lr"]
-    print("prepared", time.perf_counter() - t0)
-    for step, loss in train(model, opts, chats, tokenizer, args, device, text):
-        if step % 50 == 0:
-            print(step, loss, time.perf_counter() - t0)
-    t1 = time.perf_counter()
-    prompts = held_out()
-    for temperature in (0, 1):
-        texts, _ = answer(model, tokenizer, prompts, temperature=temperature)
-        print(temperature, {k: round(v, 3) for k, v in rates(prompts, texts).items()})
-    for p, t in list(zip(prompts, texts))[::60]:
-        print(p.messages[-1]["content"], "->", t)
-    rng = random.Random(5)
-    for gap in (1, 2, 3):
-        pr = [recall(rng, 1, gap) for _ in range(100)]
-        texts, _ = answer(model, tokenizer, pr, temperature=0)
-        print("recall", gap, rates(pr, texts)["right"], [(p.right, t) for p, t in zip(pr, texts) if not judge(p, t).right][:3])
-    for n in ("sum", "chat"):
-        pr = [addition(rng) if n == "sum" else small_talk(rng) for _ in range(100)]
-        texts, _ = answer(model, tokenizer, pr, temperature=0)
-        print(n, rates(pr, texts)["right"])
-    print("eval", time.perf_counter() - t1)
-    save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics={})
+    args = arguments(__doc__, "JSON lines of conversations", steps=(200, "updates"),
+                     batch=(32, "conversations a step"), mix=(16, "rows of pretraining text beside them"),
+                     lr=(3e-3, "of AdamW, embedding"), lr_matrix=(.01, "of Muon, matrices")).parse_args(argv)
+    out, device = pretrain.start(args)
+    base, tokenizer, _ = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
+    model = copy.deepcopy(base)
+    new_words(model, tokenizer)
+    args.steps = min(args.steps, 5) if args.quick else args.steps
+    if args.data:
+        chats, text = read_jsonl(args.data, as_messages), None
+        print(f"{len(chats):,} conversations; no pretraining text is mixed in")
+        long = [c for c in chats if len(render(c, tokenizer)[0]) > model.config.block_size]
+        if long:
+            print(f"{len(long)} of them are longer than the block of {model.config.block_size} tokens and left out")
+        chats = [c for c in chats if c not in long] or stop("no conversation fits the block")
+        held, chats = chats[::20], [c for i, c in enumerate(chats) if i % 20] or chats
+    else:
+        chats = demonstrations(4000, args.seed)
+        docs, end = pretrain.tiny_internet(args.seed, args.quick)[0], [tokenizer.specials["<|endoftext|>"]]
+        text = np.array([t for d in docs[:8000] for t in tokenizer.encode(d) + end])
+    show_chat(chats[0], tokenizer)
+    opts, part = pretrain.optimizers(model, args.lr, args.lr_matrix), out / "sft-partial.pt"
+    first, history = pretrain.load_partial(part, args, [model], opts) if args.resume else (0, [])
+    began = time.perf_counter()
+    for step, loss in train(model, opts, chats, tokenizer, args, text, first):
+        history.append([step, loss])
+        pretrain.progress(step, args.steps, began, f"loss {loss:.3f}", first)
+        if step % 50 == 0 and step < args.steps:
+            pretrain.save_partial(part, args, step, history, tokenizer, [model], opts)
+    metrics = {"seconds": time.perf_counter() - began}
+    if args.data:
+        some = [render(c, tokenizer) for c in held]
+        with torch.no_grad():
+            for name, net in (("base_val_loss", base), ("val_loss", model)):
+                metrics[name] = float(np.mean([sft_loss(net(pad([i], device=device)), pad([i], device=device),
+                                                        pad([m], device=device)).item() for i, m in some]))
+    else:
+        metrics |= evaluate(model, base, tokenizer, args)
+    save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics)
+    part.unlink(missing_ok=True)
+    draw(out / "sft.png", history, metrics)
+    pretrain.show(metrics)
 
 
 if __name__ == "__main__":
