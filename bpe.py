@@ -227,7 +227,7 @@ def main(argv=None):
     flag("--out", default="out", help="folder for tokenizer.json and bpe.png (out)")
     flag("--seed", type=int, default=0, help="of the tiny internet (0)")
     flag("--data", help="UTF-8 text file or folder of *.txt, instead of the tiny internet")
-    flag("--vocab", type=int, default=1024, help="bytes, merges, specials: 300 to 100,000 (1024)")
+    flag("--vocab", type=int, default=2048, help="bytes, merges, specials: 300 to 100,000 (2048)")
     flag("--pattern", default="digits", help=f"{', '.join(PATTERNS)} or a regular expression")
     flag("--text", default="An owl paid 1234.50 in Zorbia, naïvely.", help="the text to show")
     flag("--quick", action="store_true", help="a small run, for a first look")

@@ -16,7 +16,6 @@ than InstructGPT: all rollouts form one batch, no pretraining mix, one beta.
 import copy
 import math
 import random
-import sys
 import time
 
 import numpy as np
@@ -24,9 +23,10 @@ import torch
 
 import pretrain
 from bpe import stop
-from model import generate, load_checkpoint, pick_device, save_checkpoint
-from reward import RewardModel, best_of_n, gold, load_reward, sample, score, tokens
-from sft import answer, held_out, judge, make_prompt, pad, rates, render_prompt
+from model import generate, save_checkpoint
+from reward import gold, load_reward, sample, score, tokens
+from sft import (Prompt, answer, check, few_shot, held_out, make_prompt, pad, rates, read_jsonl,
+                 render_prompt)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -96,8 +96,8 @@ def rollout(policy, tokenizer, prompts, max_new_tokens, generator, device):
     new = generate(policy, rows, max_new_tokens, stop=tokenizer.specials["<|end|>"], generator=generator)
     ids = pad([r + n for r, n in zip(rows, new)], device=device)
     mask = pad([[0] * (len(r) - 1) + [1] * len(n) for r, n in zip(rows, new)], device=device).float()
-    return ids, mask, torch.tensor([len(r) + len(n) for r, n in zip(rows, new)], device=device), \
-        [tokenizer.decode(n) for n in new]
+    sizes = torch.tensor([len(r) + len(n) for r, n in zip(rows, new)], device=device)
+    return ids, mask, sizes, [tokenizer.decode(n) for n in new]
 
 
 def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
@@ -131,60 +131,179 @@ def whitened_variance(x, mask):
     return (((x - mean) ** 2 * mask).sum() / mask.sum()).clamp(min=1e-8)
 
 
-def train(policy, reference, rm, critic, opt, tokenizer, args, device, judge_gold=False, first=0):
+def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
+    """Iteration after iteration, yields (step, diagnostics, sample): answer, score, update.
+
+    nets = policy, critic, reference, reward model; only the first two ever change.
+    """
+    policy, critic, reference, rm = nets
+    device = policy.wte.weight.device
     for step in range(first, args.steps):
         rng = random.Random(f"{args.seed} {step}")
-        t = [time.perf_counter()]
-        prompts = [make_prompt(rng, 0) for _ in range(args.batch)]
-        ids, mask, lengths, texts = rollout(policy, tokenizer, prompts, args.max_tokens,
-                                            torch.Generator().manual_seed(rng.randrange(2 ** 31)), device)
-        t.append(time.perf_counter())
-        golds = torch.tensor([gold(p, x) for p, x in zip(prompts, texts)], device=device)
+        batch = [rng.choice(prompts) if prompts else make_prompt(rng, 0) for _ in range(args.batch)]
+        t0 = time.perf_counter()
+        generator = torch.Generator().manual_seed(rng.randrange(2 ** 31))
+        ids, mask, sizes, texts = rollout(policy, tokenizer, batch, args.max_tokens, generator, device)
+        t1 = time.perf_counter()
         with torch.no_grad():
-            logp_ref = log_probs(reference, ids)
-            proxies = rm(ids, lengths)
-        ended = torch.tensor([x.endswith("<|end|>") for x in texts], device=device)
-        scores = torch.where(ended, golds if judge_gold else proxies, torch.tensor(UNFINISHED))
-        t.append(time.perf_counter())
+            logp_ref, proxy = log_probs(reference, ids), rm(ids, sizes)
+        ended = ids[torch.arange(len(ids)), sizes - 1] == tokenizer.specials["<|end|>"]
+        golds = torch.zeros_like(proxy) if prompts else torch.tensor(
+            [float(gold(p, t)) for p, t in zip(batch, texts)], device=device)
+        scores = torch.where(ended, golds if judge_gold else proxy, UNFINISHED)
+        t2 = time.perf_counter()
         stats = update(policy, critic, opt, ids, mask, logp_ref, scores, args)
-        t.append(time.perf_counter())
-        stats |= {"proxy": float(proxies.mean()), "gold": float(golds.mean()), "length": float(mask.sum(1).mean()),
-                  "ended": float(ended.float().mean()), "t": [round(b - a, 3) for a, b in zip(t, t[1:])]}
-        yield step + 1, stats
+        stats |= {"proxy": float(proxy.mean()), "gold": float(golds.mean()),
+                  "length": float(mask.sum(1).mean()), "ended": float(ended.float().mean()),
+                  "rollout s": t1 - t0, "scoring s": t2 - t1, "update s": time.perf_counter() - t2}
+        if not math.isfinite(stats["KL"]):
+            stop(f"KL is {stats['KL']} at iteration {step + 1}: lower --lr; nothing was overwritten")
+        yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], float(scores[0]))
+
+
+# ------------------------------------------------------------------------------------- evaluation
+
+@torch.no_grad()
+def kl_to(policy, reference, tokenizer, prompts, texts):
+    """log policy(answer) - log reference(answer) of answers that the policy gave, mean in nats."""
+    total, device = 0.0, policy.wte.weight.device
+    for i in range(0, len(texts), 64):
+        rows = [(len(render_prompt(p.messages, tokenizer)), tokens(tokenizer, p.messages, t))
+                for p, t in zip(prompts[i:i + 64], texts[i:i + 64])]
+        ids = pad([r for _, r in rows], device=device)
+        mask = pad([[0] * (n - 1) + [1] * (len(r) - n) for n, r in rows], device=device)
+        total += float(((log_probs(policy, ids) - log_probs(reference, ids)) * mask).sum())
+    return total / len(texts)
+
+
+def measure(nets, tokenizer, prompts, seed):
+    """The policy on held-out prompts -> [KL, proxy, gold, standard error of gold]."""
+    policy, _, reference, rm = nets
+    texts = answer(policy, tokenizer, prompts, seed=seed)[0]
+    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
+    return [kl_to(policy, reference, tokenizer, prompts, texts),
+            float(score(rm, tokenizer, prompts, texts).mean()), float(golds.mean()),
+            float(golds.std() / len(golds) ** .5)]
+
+
+def row_of(prompts, texts, sft_golds):
+    """One line of the final table -> dict of floats."""
+    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
+    wins = None if sft_golds is None else (golds > sft_golds) + .5 * (golds == sft_golds)
+    return rates(prompts, texts) | {"gold": float(golds.mean()), "wins against SFT":
+                                    .5 if wins is None else float(wins.mean())}, golds
+
+
+def final(nets, base, tokenizer, args, out):
+    """The table that everything was for, and ten prompts answered by base, SFT and PPO -> metrics."""
+    policy, _, sft, rm = nets
+    few, seed = 10 if args.quick else None, args.seed + 6000
+    prompts = held_out(few, few or 200, args.seed)
+    texts = {"base zero-shot": answer(base, tokenizer, prompts, seed=seed)[0],
+             "base few-shot": few_shot(base, tokenizer, prompts, seed),
+             "SFT": answer(sft, tokenizer, prompts, seed=seed)[0]}
+    many = sample(sft, tokenizer, prompts, 16, seed + 1)
+    proxy = score(rm, tokenizer, *zip(*[(p, t) for p, ts in zip(prompts, many) for t in ts]))
+    best = proxy.view(-1, 16).argmax(1).tolist()
+    texts["SFT best of 16"] = [ts[i] for ts, i in zip(many, best)]
+    texts["PPO"] = answer(policy, tokenizer, prompts, seed=seed)[0]
+    _, sft_golds = row_of(prompts, texts["SFT"], None)
+    table = {name: row_of(prompts, t, sft_golds)[0] for name, t in texts.items()}
+    table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, texts["PPO"])
+    print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
+    for what in table["PPO"]:
+        print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
+    print("\nThe same prompts, after each stage (reward model's score in front):")
+    for i in list(range(0, len(prompts), max(1, len(prompts) // 10)))[:10]:
+        print(prompts[i].messages[-1]["content"])
+        for name in ("base zero-shot", "SFT", "PPO"):
+            r = float(score(rm, tokenizer, [prompts[i]], [texts[name][i]]))
+            print(f"  {name:15s}{r:6.2f}  {texts[name][i].removesuffix('<|end|>')!r}")
+    return {f"{name}: {what}": v for name, row in table.items() for what, v in row.items()}
+
+
+def draw(path, arms, bon):
+    """Gold and proxy against the distance from SFT, one line an arm; bon: metrics of reward.pt."""
+    fig, axes = pretrain.figure(2)
+    ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
+    for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
+        for name, curve in arms.items():
+            axis.plot([max(0, c[0]) ** .5 for c in curve], [c[column] for c in curve], "o-", label=name)
+        axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
+                  [bon[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
+        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
+    axes[0].legend()
+    fig.savefig(path)
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def run(name, sft, rm, tokenizer, args, out, prompts=None, resume=False):
+    """One arm from the SFT model on -> nets, curve of measure() on held-out prompts, seconds."""
+    nets = [copy.deepcopy(sft), copy.deepcopy(rm), sft, rm]
+    for frozen in nets[2:]:
+        frozen.requires_grad_(False)
+    opt = torch.optim.AdamW([p for net in nets[:2] for p in net.parameters()], lr=args.lr,
+                            betas=(.9, .95), eps=1e-5, weight_decay=0)
+    part, held = out / "ppo-partial.pt", random.Random(9).sample(held_out(), 20 if args.quick else 256)
+    first, curve = pretrain.load_partial(part, args, nets[:2], [opt]) if resume else (0, [])
+    if not prompts and not curve:
+        curve.append(measure(nets, tokenizer, held, args.seed))
+    began, every = time.perf_counter(), max(1, args.steps // 8)
+    for step, s, (question, text, r) in train(nets, opt, tokenizer, args, prompts, first, name == "gold"):
+        pretrain.progress(step, args.steps, began, "  ".join(f"{k} {v:.2f}" for k, v in s.items()), first)
+        if step % every == 0 or step == args.steps:
+            print(f"   {question} -> {text}  score {r:.2f}")
+            if not prompts:
+                curve.append(measure(nets, tokenizer, held, args.seed))
+                print("   held-out: KL {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(*curve[-1]))
+            pretrain.save_partial(part, args, step, curve, tokenizer, nets[:2], [opt])
+    part.unlink(missing_ok=True)
+    return nets, curve, time.perf_counter() - began
+
+
+def as_prompt(row):
+    """{"prompt": text or messages} -> Prompt, about which the simulated labeler knows nothing."""
+    messages = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
+    check(messages, last="user")
+    return Prompt("known", messages, "", "", "", "")
 
 
 def main(argv=None):
-    args = pretrain.arguments(__doc__, data="JSON lines", steps=(80, "iterations"), batch=(64, "rollouts"),
-                     beta=(.1, "KL"), lr=(3e-4, "AdamW"), epochs=(4, "updates from each batch"),
-                     clip=(.2, "clip"), lam=(.95, "lambda"), max_kl=(.05, "early stop"), max_tokens=(40, "tokens"),
-                     arm=("proxy", "gold"), every=(10, "eval")).parse_args(argv)
-    t0 = time.perf_counter()
-    out, device = pretrain.out_folder(args.out), pick_device(args.device)
-    torch.manual_seed(args.seed)
-    policy, tokenizer, _ = load_checkpoint(out / "sft.pt", device)
-    reference, _, _ = load_checkpoint(out / "sft.pt", device)
-    rm, _, _ = load_reward(out / "reward.pt", device)
-    critic = copy.deepcopy(rm)
-    for net in (reference, rm):
-        net.requires_grad_(False)
-    opt = torch.optim.AdamW([{"params": policy.parameters()}, {"params": critic.parameters()}], lr=args.lr,
-                            betas=(.9, .95), eps=1e-5, weight_decay=0)
-    val = random.Random(9).sample(held_out(), 256)
-    def ev(label):
-        texts, _ = answer(policy, tokenizer, val, seed=3)
-        g = np.array([gold(p, t) for p, t in zip(val, texts)])
-        pr = score(rm, tokenizer, val, texts)
-        print(label, f"gold {g.mean():.3f}+-{g.std()/16:.3f} proxy {pr.mean():.3f}", {k: round(v, 3) for k, v in rates(val, texts).items()}, flush=True)
-        return g, texts
-    g0, _ = ev(0)
-    for step, s in train(policy, reference, rm, critic, opt, tokenizer, args, device, args.arm == "gold"):
-        if step % args.every == 0:
-            print(step, {k: v if k == "t" else round(v, 3) for k, v in s.items()}, round(time.perf_counter() - t0))
-            g, texts = ev(step)
-    print("win", ((g > g0) + .5 * (g == g0)).mean())
-    for p, t in list(zip(val, texts))[::20]: print(p.messages[-1]["content"], "->", t)
-    save_checkpoint(out / "ppo.pt", policy, tokenizer, stage="ppo", metrics={})
-    print("total", time.perf_counter() - t0)
+    parser = pretrain.arguments(
+        __doc__, "JSON lines of prompts", steps=(80, "iterations"), batch=(64, "answers an iteration"),
+        beta=(.1, "price of a nat of KL; .05 to .3"), lr=(3e-4, "of AdamW"),
+        epochs=(4, "updates from one batch"), clip=(.2, "of the probability ratio"),
+        lam=(.95, "of GAE"), max_kl=(.05, "approximate KL that ends a batch's updates"),
+        max_tokens=(40, "of an answer"))
+    parser.add_argument("--goodhart", action="store_true",
+                        help="two more arms, beside the default run's: beta 0, and gold optimised directly")
+    args = parser.parse_args(argv)
+    out, device = pretrain.start(args)
+    sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device)
+    rm, reward_tokenizer, reward_extra = load_reward(out / "reward.pt", device)
+    if reward_tokenizer.to_dict() != tokenizer.to_dict():
+        stop(f"{out}/reward.pt and sft.pt have different tokenizers: run python reward.py again")
+    args.steps = min(args.steps, 2) if args.quick else args.steps
+    prompts = read_jsonl(args.data, as_prompt) if args.data else None
+    if args.goodhart:
+        arms = pretrain.load_stage(out / "ppo.pt", "ppo", device)[2]["arms"]
+        for name in ("beta 0", "gold"):
+            args.beta = 0.0 if name == "beta 0" else args.beta
+            print(f"\narm: {name}")
+            arms[name] = run(name, sft, rm, tokenizer, args, out)[1]
+            args.beta = parser.get_default("beta")
+        return draw(out / "ppo.png", arms, reward_extra["metrics"])
+    nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts, args.resume)
+    metrics, arms = {"seconds": seconds}, {f"beta {args.beta}": curve}
+    if not prompts:
+        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
+        metrics |= final(nets, base, tokenizer, args, out)
+        spent = {"pretrain": base_extra["metrics"]["seconds"], "sft": sft_extra["metrics"]["seconds"],
+                 "reward": reward_extra["metrics"]["seconds"], "ppo": seconds}
+        print("share of training time: " + ", ".join(f"{k} {v / sum(spent.values()):.0%}" for k, v in spent.items()))
+        draw(out / "ppo.png", arms, reward_extra["metrics"])
+    save_checkpoint(out / "ppo.pt", nets[0], tokenizer, stage="ppo", metrics=metrics, arms=arms)
 
 
 if __name__ == "__main__":
