@@ -1,0 +1,98 @@
+"""The GPT: attention, causality, the key/value cache, sampling, checkpoints."""
+import pytest
+import torch
+import torch.nn.functional as F
+
+import bpe
+import model
+
+
+def tiny(vocab=17, seed=0):
+    """A GPT whose output projections are not zero, as after some training."""
+    torch.manual_seed(seed)
+    net = model.GPT(model.GPTConfig(vocab, n_layer=2, n_head=2, n_embd=16, block_size=24))
+    for p in net.parameters():
+        torch.nn.init.normal_(p, std=.3)
+    net.dtype = torch.float32
+    return net
+
+
+def test_attention_equals_torch():
+    q, k, v = torch.randn(3, 2, 2, 7, 8)
+    mask = torch.full((7, 7), -torch.inf).triu(1)
+    want = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert torch.allclose(model.attend(q, k, v, mask), want, atol=1e-5)
+
+
+def test_a_later_token_changes_nothing_before_it():
+    net, ids = tiny(), torch.randint(0, 17, (1, 12))
+    other = ids.clone()
+    other[0, 8] = (ids[0, 8] + 1) % 17
+    a, b = net(ids), net(other)
+    assert torch.equal(a[:, :8], b[:, :8]) and not torch.equal(a[:, 8:], b[:, 8:])
+
+
+def test_padding_and_batch_mates_do_not_matter():
+    net, ids = tiny(), torch.randint(0, 17, (3, 9))
+    alone = net(ids[:1, :5])
+    assert torch.allclose(net(ids)[:1, :5], alone, atol=1e-5)
+
+
+def test_scores_depend_on_relative_position_only():
+    """Rotated by p and p + 3, q and k have the same product as by 0 and 3."""
+    net, (q, k) = tiny(), torch.randn(2, 8)
+    dots = [model.rotate(q[None], net.turn[p, 0]) @ model.rotate(k[None], net.turn[p + 3, 0]).T
+            for p in (0, 5, 12)]
+    assert torch.allclose(dots[0], dots[1], atol=1e-4) and torch.allclose(dots[0], dots[2], atol=1e-4)
+
+
+def test_cached_generation_equals_the_whole_context_again():
+    net, prompts = tiny(), [[1, 2, 3], [4], [5, 6, 7, 8, 9]]
+    for prompt, new in zip(prompts, model.generate(net, prompts, 10, temperature=0)):
+        ids = list(prompt)
+        for token in new:
+            assert token == int(net(torch.tensor([ids]))[0, -1].argmax())
+            ids.append(token)
+        assert len(new) == 10
+
+
+def test_stop_is_kept_and_nothing_follows_it():
+    net = tiny()
+    free = model.generate(net, [[1], [2, 3]], 12, generator=torch.Generator().manual_seed(1))
+    end = free[0][3]
+    held = model.generate(net, [[1], [2, 3]], 12, stop=end, generator=torch.Generator().manual_seed(1))
+    assert held[0] == free[0][:free[0].index(end) + 1]
+
+
+def test_samples_follow_the_softmax():
+    """Chi-square of 20,000 draws against softmax(logits / T); 16 degrees of freedom, limit p = .0001."""
+    logits, T = torch.randn(17), .7
+    u = torch.rand(20000, generator=torch.Generator().manual_seed(0))
+    drawn = torch.bincount(model.pick(logits.expand(20000, 17), u, T), minlength=17)
+    expected = (logits / T).softmax(-1) * 20000
+    assert float(((drawn - expected) ** 2 / expected).sum()) < 45
+
+
+def test_a_checkpoint_brings_everything_back(tmp_path):
+    tokenizer = bpe.BPE.train(["low lower lowest"] * 3, 270)
+    net = tiny(tokenizer.vocab_size)
+    model.save_checkpoint(tmp_path / "a.pt", net, tokenizer, stage="sft", metrics={"x": .5})
+    again, read, extra = model.load_checkpoint(tmp_path / "a.pt")
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in again.state_dict().items())
+    assert read.encode("lowest é") == tokenizer.encode("lowest é")
+    assert extra == {"stage": "sft", "metrics": {"x": .5}} and again.config == net.config
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a checkpoint"])
+def test_a_missing_or_broken_checkpoint_is_one_line(tmp_path, capsys, content):
+    if content is not None:
+        (tmp_path / "sft.pt").write_bytes(content)
+    with pytest.raises(SystemExit) as stopped:
+        model.load_checkpoint(tmp_path / "sft.pt")
+    assert stopped.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_prompts_that_do_not_fit_are_refused():
+    for prompts in ([[]], [[1] * 24]):
+        with pytest.raises(ValueError):
+            model.generate(tiny(), prompts, 3)
