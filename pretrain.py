@@ -147,6 +147,7 @@ RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you to
 FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis football chess",
               "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis"}
 THINGS = "ball kite drum hat boat lamp coat bell".split()
+DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 SHADES = "red blue green yellow white black brown pink".split()
 
 
@@ -640,6 +641,8 @@ def main(argv=None):
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if args.dtype not in ("auto", *DTYPES):
+        stop(f"--dtype {args.dtype} is unknown: choose from auto, bf16 and fp32")
     args.steps = min(args.steps, 20) if args.quick else args.steps
     tokenizer = load_tokenizer(out / "tokenizer.json")
     tokens, val = load_tokens(args, tokenizer, out)
@@ -648,6 +651,7 @@ def main(argv=None):
     config = GPTConfig(tokenizer.vocab_size, args.depth, max(1, args.width // 32), args.width,
                        max(256, args.block))
     model = GPT(config).to(device)
+    model.dtype = best_dtype(device) if args.dtype == "auto" else DTYPES[args.dtype]
     opts, part = optimizers(model, args.lr, args.lr_matrix), out / "pretrain-partial.pt"
     first, history = load_partial(part, args, [model], opts) if args.resume else (0, [])
     losses = reference_losses(tokens, val, tokenizer.vocab_size)
