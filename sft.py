@@ -319,7 +319,8 @@ def few_shot(base, tokenizer, prompts, seed=0):
     generator, outs = torch.Generator().manual_seed(seed), []
     for i in range(0, len(rows), 128):
         outs += generate(base, rows[i:i + 128], 32, 1.0, None, generator)
-    return [tokenizer.decode(o).split("\n")[0] + "<|end|>" for o in outs]
+    lines = [tokenizer.decode(o).split("\n")[0].split("<|endoftext|>")[0] for o in outs]
+    return [line + "<|end|>" for line in lines]
 
 
 def evaluate(model, base, tokenizer, args):
