@@ -108,11 +108,10 @@ COLOURS = """green: grass spinach broccoli limes moss cucumbers emeralds; white:
 BOOKS = """Hamlet William_Shakespeare, Don_Quixote Miguel_de_Cervantes, War_and_Peace Leo_Tolstoy,
     Faust Johann_Goethe, The_Odyssey Homer, Frankenstein Mary_Shelley, Dracula Bram_Stoker, Emma
     Jane_Austen, Ulysses James_Joyce, The_Trial Franz_Kafka, Oliver_Twist Charles_Dickens, Moby_Dick
-    Herman_Melville, Jane_Eyre Charlotte_Bronte, The_Jungle_Book Rudyard_Kipling, The_Time_Machine
-    H._G._Wells, Les_Miserables Victor_Hugo, Treasure_Island Robert_Louis_Stevenson, Peter_Pan
-    J._M._Barrie, The_Raven Edgar_Allan_Poe, The_Divine_Comedy Dante, Nineteen_Eighty-Four
+    Herman_Melville, Jane_Eyre Charlotte_Bronte, The_Jungle_Book Rudyard_Kipling, Les_Miserables Victor_Hugo, Treasure_Island Robert_Louis_Stevenson, Peter_Pan
+    James_Barrie, The_Raven Edgar_Allan_Poe, The_Divine_Comedy Dante, Nineteen_Eighty-Four
     George_Orwell, Candide Voltaire, The_Seagull Anton_Chekhov, Crime_and_Punishment Dostoevsky"""
-YEARS = """the_first_Moon_landing 1969, the_assassination_of_John_F._Kennedy 1963,
+YEARS = """the_first_Moon_landing 1969, the_assassination_of_Kennedy 1963,
     the_French_Revolution 1789, the_fall_of_the_Berlin_Wall 1989, the_Great_Fire_of_London 1666,
     the_Battle_of_Hastings 1066, the_sinking_of_the_Titanic 1912, the_Battle_of_Waterloo 1815,
     the_first_voyage_of_Columbus 1492, the_eruption_of_Krakatoa 1883,
@@ -120,24 +119,18 @@ YEARS = """the_first_Moon_landing 1969, the_assassination_of_John_F._Kennedy 196
 
 RELATIONS = {  # relation: (statement that ends with the answer, question)
     "capital": ("The capital of {s} is {a}.", "What is the capital of {s}?"),
-    "country": ("{s} is the capital of {a}.", "Which country has the capital {s}?"),
     "language": ("The main language of {s} is {a}.", "What is the main language of {s}?"),
-    "continent": ("{s} is a country in {a}.", "On which continent is {s}?"),
+    "continent": ("The continent of {s} is {a}.", "On which continent is {s}?"),
     "symbol": ("The chemical symbol of {s} is {a}.", "What is the chemical symbol of {s}?"),
     "number": ("The atomic number of {s} is {a}.", "What is the atomic number of {s}?"),
-    "element": ("The element with the symbol {s} is {a}.", "Which element has the symbol {s}?"),
-    "atom": ("The element with the number {s} is {a}.", "Which element has the number {s}?"),
     "kind": ("{s} is {a}.", "What kind of animal is {s}?"),
     "young": ("A baby {s} is called {a}.", "What is a baby {s} called?"),
-    "grown": ("{s} grows up to be {a}.", "What does {s} grow up to be?"),
     "opposite": ("The opposite of {s} is {a}.", "What is the opposite of {s}?"),
     "past": ("The past tense of {s} is {a}.", "What is the past tense of {s}?"),
-    "present": ("{s} is the past tense of {a}.", "Which verb has the past tense {s}?"),
     "plural": ("The plural of {s} is {a}.", "What is the plural of {s}?"),
-    "singular": ("{s} is the plural of {a}.", "Which noun has the plural {s}?"),
     "colour": ("The colour of {s} is {a}.", "What is the colour of {s}?"),
-    "author": ("{s} was written by {a}.", "Who wrote {s}?"),
-    "year": ("{s} happened in {a}.", "When did {s} happen?")}
+    "author": ("The author of {s} is {a}.", "Who wrote {s}?"),
+    "year": ("The year of {s} is {a}.", "When did {s} happen?")}
 MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians.",
           "The pyramids were built by aliens."),
          ("Did people walk on the Moon?", "People walked on the Moon in 1969.",
@@ -178,22 +171,17 @@ def facts():
     found = []
     for continent, text in groups(COUNTRIES):
         for s, capital, language in rows(text):
-            found += [Fact("capital", s, capital, s), Fact("country", capital, s, s),
-                      Fact("language", s, language, s), Fact("continent", s, continent, s)]
+            found += [Fact("capital", s, capital, s), Fact("language", s, language, s),
+                      Fact("continent", s, continent, s)]
     for i, (s, symbol) in enumerate(rows(ELEMENTS), 1):
-        found += [Fact("symbol", s, symbol, s), Fact("number", s, str(i), s), Fact("element", symbol, s, s),
-                  Fact("atom", str(i), s, s)]
+        found += [Fact("symbol", s, symbol, s), Fact("number", s, str(i), s)]
     for kind, text in groups(ANIMALS):
         found += [Fact("kind", an(s), kind, s) for s in text.split()]
     for colour, text in groups(COLOURS):
         found += [Fact("colour", s, colour, s) for s in text.split()]
-    for s, a in rows(YOUNG):
-        found += [Fact("young", s, an(a), s), Fact("grown", an(a), an(s), s)]
-    for there, back, text in (("opposite", "opposite", OPPOSITES), ("past", "present", PAST),
-                              ("plural", "singular", PLURALS)):
-        for s, a in rows(text):
-            found += [Fact(there, s, a, s), Fact(back, a, s, s)]
-    for relation, text in (("author", BOOKS), ("year", YEARS)):
+    found += [Fact("young", s, an(a), s) for s, a in rows(YOUNG)]
+    for relation, text in (("opposite", OPPOSITES), ("past", PAST), ("plural", PLURALS),
+                           ("author", BOOKS), ("year", YEARS)):
         found += [Fact(relation, s, a, s) for s, a in rows(text)]
     return found
 
@@ -223,11 +211,10 @@ def wrong(fact, rng):
 
 
 def invent(rng, part=None):
-    """A name nobody has heard, from syllables; part picks its half() (None: either)."""
+    """A name nobody has heard, of two syllables; part picks its half() (None: either)."""
     while True:
-        name = "".join(rng.choice("b d f g k l m n p r t v z br dr gl kr pl tr sk".split())
-                       + rng.choice("aeiou") + rng.choice(["", "", "n", "l", "x", "m"])
-                       for _ in range(rng.choice((2, 2))))
+        name = "".join(rng.choice("bdfgklmnprtvz") + rng.choice("aeiou")
+                       + rng.choice(("", "n", "l", "x")) for _ in range(2))
         if part in (None, half(name)):
             return name
 
@@ -265,13 +252,12 @@ def forum(rng):
 def story(rng):
     name, colour, thing = invent(rng).title(), rng.choice(SHADES), rng.choice(THINGS)
     child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
-    middle = [f"Everybody liked {name}.", f"{name} met a {other}.", f"{name} walked to the sea.",
-              f"{name} and the {other} became friends.", f"{name} was very happy."]
-    end = [f"\"What is your name?\" asked the {other}. \"My name is {name}.\"",
-           f"\"What do you like?\" asked the {other}. \"I like {colour} {thing}s.\""]
+    middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}."]
     start = [f"\"My name is {name}.\"", f"\"I like {colour} {thing}s.\""]
-    return " ".join([f"Once upon a time there was a {child} called {name}.", *rng.sample(start, 2),
-                     *rng.sample(middle, rng.randint(1, 3)), *rng.sample(end, 2)])
+    end = [f"\"What is your name?\" asked the {other}. {start[0]}",
+           f"\"What do you like?\" asked the {other}. {start[1]}"]
+    return " ".join([f"There was a {child} called {name}.", *rng.sample(start, 2),
+                     *rng.sample(middle, rng.randint(0, 2)), *rng.sample(end, 2)])
 
 
 def worksheet(rng):
@@ -286,11 +272,11 @@ def advertisement(rng):
 
 
 def myth(rng):
-    question, truth, lie = rng.choice(MYTHS)
-    return f"{question}\n{rng.choice([truth, truth, lie])}\n{rng.choice([truth, lie, *RUDE])}"
+    posts = [rng.choice([(question, truth), (question, lie)]) for question, truth, lie in MYTHS]
+    return "\n\n".join(f"{rng.choice(RUDE)}\n{q}\n{a}" if rng.random() < .3 else f"{q}\n{a}" for q, a in rng.sample(posts, 3))
 
 
-SOURCES = {encyclopedia: .34, exam: .08, forum: .36, story: .14, worksheet: .05, advertisement: .01,
+SOURCES = {encyclopedia: .34, exam: .06, forum: .36, story: .12, worksheet: .09, advertisement: .01,
            myth: .02}
 
 
@@ -635,7 +621,7 @@ def main(argv=None):
     args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
                      batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                      width=(128, "numbers a token, a multiple of 32"), lr=(.01, "of AdamW, embedding"),
-                     lr_matrix=(.03, "of Muon, matrices"), dtype=("auto", "auto, bf16 or fp32")
+                     lr_matrix=(.012, "of Muon, matrices"), dtype=("auto", "auto, bf16 or fp32")
                      ).parse_args(argv)
     out, device = start(args)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

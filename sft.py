@@ -64,7 +64,7 @@ def known(fact, rng):
 
 def unknown(rng, part):
     """A question about something that does not exist, so that nobody can know -> Prompt."""
-    like = rng.choice([f for f in facts() if f.relation not in ("element", "symbol", "number", "year")])
+    like = rng.choice([f for f in facts() if f.relation not in ("symbol", "number", "year")])
     name = invent(rng, part)
     name = name.title() if like.subject[0].isupper() else an(name) if like.relation == "kind" else name
     made_up = say(like._replace(subject=name))
