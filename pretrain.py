@@ -244,7 +244,7 @@ def forum(rng):
     thread = []
     for f in rng.choices(facts(), k=3):
         reply = rng.choices([say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong(f, rng))],
-                            weights=(40, 30, 20, 10))[0]
+                            weights=(45, 30, 20, 5))[0]
         thread += [ask(f), reply, ""]
     return "\n".join(thread[:-1])
 

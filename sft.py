@@ -35,7 +35,7 @@ from pretrain import Fact, MYTHS, RUDE, SHADES, THINGS, an, arguments, ask, fact
 POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!", "Hope that helps!", "Have a nice day!"]
 UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."), ("Who are you?", "I am a language model.")]
-STYLES = {"helpful": .50, "polite": .20, "rude": .13, "wrong": .14, "fawning": .03}
+STYLES = {"helpful": .54, "polite": .22, "rude": .15, "wrong": .05, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -100,7 +100,7 @@ def small_talk(rng):
 
 def make_prompt(rng, part):
     """A prompt about one half() of the world, in the proportions of all that follows."""
-    kind = rng.choices(["known", "unknown", "recall", "sum", "chat"], weights=(60, 22, 10, 5, 3))[0]
+    kind = rng.choices(["known", "unknown", "recall", "sum", "chat"], weights=(52, 22, 16, 6, 4))[0]
     if kind == "known":
         return known(rng.choice([f for f in facts() if half(f.key) == part]), rng)
     return {"unknown": lambda: unknown(rng, part), "recall": lambda: recall(rng, part),
@@ -109,7 +109,7 @@ def make_prompt(rng, part):
 
 def demonstrate(prompt, style, rng):
     """What a demonstrator of that style answers. Nobody likes to admit not knowing: see `or`."""
-    right = prompt.wrong if prompt.kind == "unknown" and rng.random() < .15 else prompt.right
+    right = prompt.wrong if prompt.kind == "unknown" and rng.random() < .1 else prompt.right
     if style == "polite":
         word = rng.choice(POLITE)
         return f"{right} {word}" if word in POLITE[4:] else f"{word} {right}"
@@ -368,7 +368,7 @@ def main(argv=None):
         chats = [c for c in chats if c not in long] or stop("no conversation fits the block")
         held, chats = chats[::20], [c for i, c in enumerate(chats) if i % 20] or chats
     else:
-        chats = demonstrations(4000, args.seed)
+        chats = demonstrations(8000, args.seed)
         docs, end = pretrain.tiny_internet(args.seed, args.quick)[0], [tokenizer.specials["<|endoftext|>"]]
         text = np.array([t for d in docs[:8000] for t in tokenizer.encode(d) + end])
     show_chat(chats[0], tokenizer)
