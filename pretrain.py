@@ -213,8 +213,8 @@ def wrong(fact, rng):
 def invent(rng, part=None):
     """A name nobody has heard, of two syllables; part picks its half() (None: either)."""
     while True:
-        name = "".join(rng.choice("bdfgklmnprtvz") + rng.choice("aeiou")
-                       + rng.choice(("", "n", "l", "x")) for _ in range(2))
+        name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou")
+                       + rng.choice(("", "n", "x")) for _ in range(2))
         if part in (None, half(name)):
             return name
 
