@@ -2,13 +2,15 @@
 
 Article 2, Phase 1: "The model takes one token at a time and predicts next one by looking at the
 entire context", as in "What is your favourite" -> Car, Movie, Sport. All stages train this network:
-ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token, softmax -> probability.
+ids (B,T) go in, logits (B,T,V) come out: a score for each possible next token (softmax: its
+probability).
 B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S tokens in the cache.
 
 Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
 - squared ReLU, no biases, LayerNorm without weights: cheaper, and the loss is no worse;
 - output projections start at zero: at first each block hands its input on untouched;
+- a factor on all logits that is learned: one number by which PPO can make a model surer;
 - no dropout: PPO compares log-probs of the same text, which must not be noisy;
 - blocks compute in bf16 where the processor has instructions for it; the weights stay fp32.
 
@@ -99,9 +101,10 @@ class GPT(nn.Module):
         self.config, self.dtype, T = config, best_dtype(), config.block_size
         half = config.n_embd // config.n_head // 2
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)            # the head too: tied
+        self.sharpness = nn.Parameter(torch.zeros(()))      # log of a factor on all logits
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         for name, weight in self.named_parameters():
-            zero = name.endswith(("out.weight", "down.weight"))
+            zero = name.endswith(("out.weight", "down.weight", "sharpness"))
             nn.init.normal_(weight, std=0.0 if zero else 0.02)
         angle = torch.outer(torch.arange(T), 1e4 ** -torch.linspace(0, 1, half + 1)[:half])
         turn = torch.polar(torch.ones_like(angle), angle)[:, None, None]     # (T,1,1,D/2)
@@ -109,8 +112,8 @@ class GPT(nn.Module):
         self.register_buffer("mask", torch.full((T, T), -torch.inf).triu(1), persistent=False)
 
     def hidden(self, ids, cache=None):
-        """ids (B,T) -> (B,T,C). With a cache a new token costs one token's work: cache = (kv, read),
-        keys and values (layers,2,B,H,S,D) of what each row has read, and how many (B,) it has."""
+        """ids (B,T) -> (B,T,C). With a cache a new token costs one token's work: cache = (kv,
+        read), keys and values (layers,2,B,H,S,D) of what each row has read, and how many (B,)."""
         T, block_size = ids.size(1), self.config.block_size
         if T > block_size:
             raise ValueError(f"{T} tokens do not fit a block of {block_size}")
@@ -124,7 +127,7 @@ class GPT(nn.Module):
         return norm(x)
 
     def logits(self, x):
-        return F.linear(x, self.wte.weight.to(x.dtype)).float()
+        return F.linear(x, self.wte.weight.to(x.dtype)).float() * self.sharpness.exp()
 
     def forward(self, ids):
         return self.logits(self.hidden(ids))                                 # (B,T,V)
@@ -185,8 +188,9 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
 def save_checkpoint(path, model, tokenizer, **extra):
     """One file with all that is needed to go on; whatever fails, an old file stays whole."""
     data, new = io.BytesIO(), f"{path}.{os.getpid()}.tmp"
-    torch.save({"weights": {name: w.detach().cpu() for name, w in model.state_dict().items()},
-                "config": asdict(model.config), "tokenizer": tokenizer.to_dict(), "extra": extra}, data)
+    weights = {name: w.detach().cpu() for name, w in model.state_dict().items()}
+    torch.save({"weights": weights, "config": asdict(model.config), "extra": extra,
+                "tokenizer": tokenizer.to_dict()}, data)
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(new, "wb") as file:
@@ -224,6 +228,8 @@ def pick_device(name):
 @torch.no_grad()
 def check_device(model, ids, device, tolerance=0.02):
     """Says aloud when the device finds another loss for ids (B,T) than the processor does."""
+    if torch.device(device).type == "cpu":
+        return
     cpu, here = (F.cross_entropy(model.to(d)(ids[:, :-1].to(d)).mT, ids[:, 1:].to(d)).item()
                  for d in ("cpu", device))
     if not abs(cpu - here) <= tolerance * cpu:

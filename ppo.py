@@ -2,12 +2,12 @@
 
     maximise   E[ r(prompt, answer) - beta * log(policy(answer | prompt) / sft(answer | prompt)) ]
 
-In: out/sft.pt, out/reward.pt and prompts without answers. Out: out/ppo.pt and out/ppo.png. It belongs
-to 'Reinforcement Learning' of article 2, 'training the language model using the reward model' of
-article 3 and 'Stage 3' of article 4, with its advantage function, its small steps and its Goodhart's
-law. Four models, as in InstructGPT's figure 2: the policy (starts as the SFT model), the frozen
-reference (the SFT model), the frozen reward model, the critic (starts as the reward model). Simpler
-than InstructGPT: all rollouts form one batch, no pretraining mix, one beta.
+In: out/sft.pt, out/reward.pt and prompts without answers. Out: out/ppo.pt and out/ppo.png. It
+belongs to 'Reinforcement Learning' of article 2, 'training the language model using the reward
+model' of article 3 and 'Stage 3' of article 4, with its advantage function, its small steps and its
+Goodhart's law. Four models, as in InstructGPT's figure 2: the policy (starts as the SFT model), the
+frozen reference (the SFT model), the frozen reward model, the critic (starts as the reward model).
+Simpler than InstructGPT: all rollouts form one batch, no pretraining mix, one beta.
 
     python ppo.py                   beta .1, the default
     python ppo.py --goodhart        afterwards: two more arms (beta 0, and gold optimised directly)
@@ -26,7 +26,7 @@ from bpe import stop
 from model import generate, save_checkpoint
 from reward import gold, load_reward, sample, score, tokens
 from sft import (Prompt, answer, check, few_shot, held_out, make_prompt, pad, rates, read_jsonl,
-                 render_prompt)
+                 render_prompt, user)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -42,7 +42,7 @@ def log_probs(model, ids, temperature=1.0):
 def token_rewards(logp, logp_ref, mask, scores, beta):
     """r_t = -beta * (logp_t - logp_ref_t), plus the score at the last response token.
 
-    logp, logp_ref, mask (B,T-1), scores (B,) -> (B,T-1). A row sums to score - beta * its log ratio.
+    logp, logp_ref, mask (B,T-1), scores (B,) -> (B,T-1). Its row: score - beta * sum of log ratios.
     (InstructGPT 3.5, equation 2; article 4, 'an extra thing': the KL divergence.)
     """
     rewards = -beta * (logp - logp_ref) * mask
@@ -52,9 +52,9 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
 
 
 def gae(rewards, values, mask, gamma=1.0, lam=0.95):
-    """Generalised advantage estimation (1506.02438, equation 16), all (B,T-1) -> advantages, returns.
+    """Generalised advantage estimation (1506.02438, equation 16): all (B,T-1), returns = A + V.
 
-    delta_t = r_t + gamma * V_{t+1} - V_t,   A_t = delta_t + gamma * lam * A_{t+1},   V past the end = 0
+    delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1},  V past the end 0
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
@@ -74,9 +74,10 @@ def whiten(x, mask):
 
 
 def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
-    """sum(mask * max(-A * rho, -A * clip(rho, 1 - eps, 1 + eps))) / sum(mask), rho = exp(logp - logp_old).
+    """sum(mask * max(-A * rho, -A * clip(rho, 1 - eps, 1 + eps))) / sum(mask), where
+    rho = exp(logp - logp_old).
 
-    All (B,T-1) -> scalar. PPO (1707.06347), equation 7, as a loss; article 4: 'small, proximal steps'.
+    All (B,T-1) -> scalar. PPO (1707.06347), equation 7, as a loss; article 4, small steps.
     """
     rho = ((logp - logp_old) * mask).exp()
     worse = torch.maximum(-advantages * rho, -advantages * rho.clamp(1 - clip, 1 + clip))
@@ -93,11 +94,11 @@ def value_loss(values, returns, mask):
 def rollout(policy, tokenizer, prompts, max_new_tokens, generator, device):
     """The policy answers -> ids (B,T), mask (B,T-1) of its tokens, lengths (B,), texts."""
     rows = [render_prompt(p.messages, tokenizer) for p in prompts]
-    new = generate(policy, rows, max_new_tokens, stop=tokenizer.specials["<|end|>"], generator=generator)
+    new = generate(policy, rows, max_new_tokens, 1.0, tokenizer.specials["<|end|>"], generator)
     ids = pad([r + n for r, n in zip(rows, new)], device=device)
-    mask = pad([[0] * (len(r) - 1) + [1] * len(n) for r, n in zip(rows, new)], device=device).float()
+    mask = pad([[0] * (len(r) - 1) + [1] * len(n) for r, n in zip(rows, new)], device=device)
     sizes = torch.tensor([len(r) + len(n) for r, n in zip(rows, new)], device=device)
-    return ids, mask, sizes, [tokenizer.decode(n) for n in new]
+    return ids, mask.float(), sizes, [tokenizer.decode(n) for n in new]
 
 
 def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
@@ -106,8 +107,10 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
     logp_old, n = logp.detach(), mask.sum()
     rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
     advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
-    stats = {"KL": float(((logp_old - logp_ref) * mask).sum(1).mean()), "entropy": float(-(logp_old * mask).sum() / n),
-             "explained": float(1 - whitened_variance(returns - values.detach(), mask) / whitened_variance(returns, mask))}
+    unexplained = variance(returns - values.detach(), mask) / variance(returns, mask)
+    log_ratio = ((logp_old - logp_ref) * mask).sum(1)                     # (B,)
+    stats = {"KL": float(log_ratio.mean()), "KL of the first": float(log_ratio[0]),
+             "entropy": float(-(logp_old * mask).sum() / n), "explained": 1 - float(unexplained)}
     advantages = whiten(advantages, mask)
     for epoch in range(args.epochs):
         if epoch:  # the first pass is the one that gave logp_old
@@ -117,7 +120,8 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
         stats["clipped"] = float((((ratio.exp() - 1).abs() > args.clip) * mask).sum() / n)
         if stats["approx KL"] > args.max_kl:  # before the backward pass: nothing has moved yet
             break
-        loss = policy_loss(logp, logp_old, advantages, mask, args.clip) + value_loss(values, returns, mask)
+        loss = policy_loss(logp, logp_old, advantages, mask, args.clip)
+        loss = loss + value_loss(values, returns, mask)
         opt.zero_grad()
         loss.backward()
         for net in (policy, critic):
@@ -126,7 +130,7 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
     return stats
 
 
-def whitened_variance(x, mask):
+def variance(x, mask):
     mean = (x * mask).sum() / mask.sum()
     return (((x - mean) ** 2 * mask).sum() / mask.sum()).clamp(min=1e-8)
 
@@ -143,7 +147,8 @@ def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
         batch = [rng.choice(prompts) if prompts else make_prompt(rng, 0) for _ in range(args.batch)]
         t0 = time.perf_counter()
         generator = torch.Generator().manual_seed(rng.randrange(2 ** 31))
-        ids, mask, sizes, texts = rollout(policy, tokenizer, batch, args.max_tokens, generator, device)
+        ids, mask, sizes, texts = rollout(policy, tokenizer, batch, args.max_tokens, generator,
+                                          device)
         t1 = time.perf_counter()
         with torch.no_grad():
             logp_ref, proxy = log_probs(reference, ids), rm(ids, sizes)
@@ -152,13 +157,17 @@ def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
             [float(gold(p, t)) for p, t in zip(batch, texts)], device=device)
         scores = torch.where(ended, golds if judge_gold else proxy, UNFINISHED)
         t2 = time.perf_counter()
+        for group in opt.param_groups:
+            group["lr"] = group["initial_lr"] * (1 - step / args.steps)
         stats = update(policy, critic, opt, ids, mask, logp_ref, scores, args)
         stats |= {"proxy": float(proxy.mean()), "gold": float(golds.mean()),
                   "length": float(mask.sum(1).mean()), "ended": float(ended.float().mean()),
                   "rollout s": t1 - t0, "scoring s": t2 - t1, "update s": time.perf_counter() - t2}
         if not math.isfinite(stats["KL"]):
-            stop(f"KL is {stats['KL']} at iteration {step + 1}: lower --lr; nothing was overwritten")
-        yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], float(scores[0]))
+            stop(f"KL is {stats['KL']} at iteration {step + 1}: lower --lr; nothing is overwritten")
+        score, log_ratio = float(scores[0]), stats.pop("KL of the first")
+        yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], score, log_ratio,
+                                score - args.beta * log_ratio)
 
 
 # ------------------------------------------------------------------------------------- evaluation
@@ -194,8 +203,8 @@ def row_of(prompts, texts, sft_golds):
                                     .5 if wins is None else float(wins.mean())}, golds
 
 
-def final(nets, base, tokenizer, args, out):
-    """The table that everything was for, and ten prompts answered by base, SFT and PPO -> metrics."""
+def final(nets, base, tokenizer, args):
+    """The table that everything was for; ten prompts answered by base, SFT and PPO -> metrics."""
     policy, _, sft, rm = nets
     few, seed = 10 if args.quick else None, args.seed + 6000
     prompts = held_out(few, few or 200, args.seed)
@@ -228,7 +237,8 @@ def draw(path, arms, bon):
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
     for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
         for name, curve in arms.items():
-            axis.plot([max(0, c[0]) ** .5 for c in curve], [c[column] for c in curve], "o-", label=name)
+            distance = [max(0, point[0]) ** .5 for point in curve]
+            axis.plot(distance, [point[column] for point in curve], "o-", lw=3, label=name)
         axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
                   [bon[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
         axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
@@ -238,47 +248,69 @@ def draw(path, arms, bon):
 
 # ------------------------------------------------------------------------------------------- main
 
+def optimizer(policy, critic, args):
+    """Adam for both; the policy's sharpness, one number, may move faster than its many weights."""
+    weights = [w for name, w in policy.named_parameters() if name != "sharpness"]
+    groups = [(weights, args.lr), ([policy.sharpness], args.lr_sharpness),
+              (critic.parameters(), args.lr_critic)]
+    return torch.optim.AdamW([{"params": p, "lr": lr, "initial_lr": lr} for p, lr in groups],
+                             betas=(.9, .95), eps=1e-5, weight_decay=0)
+
+
 def run(name, sft, rm, tokenizer, args, out, prompts=None, resume=False):
     """One arm from the SFT model on -> nets, curve of measure() on held-out prompts, seconds."""
     nets = [copy.deepcopy(sft), copy.deepcopy(rm), sft, rm]
     for frozen in nets[2:]:
         frozen.requires_grad_(False)
-    opt = torch.optim.AdamW([p for net in nets[:2] for p in net.parameters()], lr=args.lr,
-                            betas=(.9, .95), eps=1e-5, weight_decay=0)
-    part, held = out / "ppo-partial.pt", random.Random(9).sample(held_out(), 20 if args.quick else 256)
+    opt, part = optimizer(*nets[:2], args), out / "ppo-partial.pt"
+    held = random.Random(9).sample(held_out(), 20 if args.quick else 256)
     first, curve = pretrain.load_partial(part, args, nets[:2], [opt]) if resume else (0, [])
     if not prompts and not curve:
         curve.append(measure(nets, tokenizer, held, args.seed))
-    began, every = time.perf_counter(), max(1, args.steps // 8)
-    for step, s, (question, text, r) in train(nets, opt, tokenizer, args, prompts, first, name == "gold"):
-        pretrain.progress(step, args.steps, began, "  ".join(f"{k} {v:.2f}" for k, v in s.items()), first)
+    began, every, spent = time.perf_counter(), max(1, args.steps // 6), 0.0
+    for step, stats, sample in train(nets, opt, tokenizer, args, prompts, first, name == "gold"):
+        pretrain.progress(step, args.steps, began, line(stats), first)
         if step % every == 0 or step == args.steps:
-            print(f"   {question} -> {text}  score {r:.2f}")
+            pause = time.perf_counter()
+            print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*sample))
             if not prompts:
                 curve.append(measure(nets, tokenizer, held, args.seed))
-                print("   held-out: KL {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(*curve[-1]))
+                print("   held-out: KL {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
+                    *curve[-1]))
             pretrain.save_partial(part, args, step, curve, tokenizer, nets[:2], [opt])
+            spent += time.perf_counter() - pause
     part.unlink(missing_ok=True)
-    return nets, curve, time.perf_counter() - began
+    return nets, curve, time.perf_counter() - began - spent
+
+
+def line(stats):
+    return "  ".join(f"{name} {value:.2f}" for name, value in stats.items())
 
 
 def as_prompt(row):
     """{"prompt": text or messages} -> Prompt, about which the simulated labeler knows nothing."""
-    messages = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
+    messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
     check(messages, last="user")
     return Prompt("known", messages, "", "", "", "")
 
 
-def main(argv=None):
+def flags():
+    """What can be set from the command line -> argparse parser."""
     parser = pretrain.arguments(
-        __doc__, "JSON lines of prompts", steps=(80, "iterations"), batch=(64, "answers an iteration"),
-        beta=(.1, "price of a nat of KL; .05 to .3"), lr=(3e-4, "of AdamW"),
-        epochs=(4, "updates from one batch"), clip=(.2, "of the probability ratio"),
-        lam=(.95, "of GAE"), max_kl=(.05, "approximate KL that ends a batch's updates"),
+        __doc__, "JSON lines of prompts", steps=(40, "iterations"),
+        batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
+        lr=(1e-4, "of the policy; 3e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
+        lr_sharpness=(.03, "of the policy's factor on all logits"),
+        epochs=(4, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
+        lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--goodhart", action="store_true",
-                        help="two more arms, beside the default run's: beta 0, and gold optimised directly")
-    args = parser.parse_args(argv)
+                        help="two more arms beside the default run's: beta 0, and gold optimised")
+    return parser
+
+
+def main(argv=None):
+    args = flags().parse_args(argv)
     out, device = pretrain.start(args)
     sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device)
     rm, reward_tokenizer, reward_extra = load_reward(out / "reward.pt", device)
@@ -288,20 +320,22 @@ def main(argv=None):
     prompts = read_jsonl(args.data, as_prompt) if args.data else None
     if args.goodhart:
         arms = pretrain.load_stage(out / "ppo.pt", "ppo", device)[2]["arms"]
-        for name in ("beta 0", "gold"):
-            args.beta = 0.0 if name == "beta 0" else args.beta
+        for name, beta in (("beta 0", 0.0), ("gold", args.beta)):
             print(f"\narm: {name}")
+            args.beta = beta
             arms[name] = run(name, sft, rm, tokenizer, args, out)[1]
-            args.beta = parser.get_default("beta")
         return draw(out / "ppo.png", arms, reward_extra["metrics"])
-    nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts, args.resume)
+    nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts,
+                               args.resume)
     metrics, arms = {"seconds": seconds}, {f"beta {args.beta}": curve}
     if not prompts:
         base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
-        metrics |= final(nets, base, tokenizer, args, out)
-        spent = {"pretrain": base_extra["metrics"]["seconds"], "sft": sft_extra["metrics"]["seconds"],
-                 "reward": reward_extra["metrics"]["seconds"], "ppo": seconds}
-        print("share of training time: " + ", ".join(f"{k} {v / sum(spent.values()):.0%}" for k, v in spent.items()))
+        metrics |= final(nets, base, tokenizer, args)
+        spent = {name: extra["metrics"]["seconds"] for name, extra in (
+            ("pretrain", base_extra), ("sft", sft_extra), ("reward", reward_extra))}
+        total = sum(spent.values()) + seconds
+        print("share of training time: " + ", ".join(
+            f"{name} {s / total:.0%}" for name, s in (spent | {"ppo": seconds}).items()))
         draw(out / "ppo.png", arms, reward_extra["metrics"])
     save_checkpoint(out / "ppo.pt", nets[0], tokenizer, stage="ppo", metrics=metrics, arms=arms)
 

@@ -7,13 +7,15 @@ out/pretrain.png. It belongs to 'Phase 1 Pre Training' of article 2, 'Stage 1' o
 'training a language model' of article 3 and 'the base' of article 1. The text is made here by a
 seeded grammar: real facts, invented sentences, and the internet's bad manners (quarrels, myths,
 advertisements, questions without answers), in a mixture as in LLaMA's table, then cleaned in the
-spirit of FineWeb. Simpler than GPT-3: a million parameters, one minute, a world of a thousand facts.
+spirit of FineWeb. Simpler than GPT-3: a million parameters, a minute or two, some hundred facts.
 
     python pretrain.py                  the tiny internet
-    python pretrain.py --data FILE      your own UTF-8 text, file or folder (python bpe.py --data FILE
-                                        first); more machines: torchrun --nproc_per_node=2 pretrain.py
+    python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
+                                        --data FILE); several processes: torchrun
+                                        --nproc_per_node=2 pretrain.py
 """
 import argparse
+import ctypes
 import functools
 import hashlib
 import html
@@ -34,8 +36,8 @@ import torch
 import torch.nn.functional as F
 
 from bpe import BPE, read_texts, stop
-from model import (GPT, GPTConfig, best_dtype, generate, load_checkpoint, pick_device,
-                   save_checkpoint)
+from model import (GPT, GPTConfig, best_dtype, check_device, generate, load_checkpoint,
+                   pick_device, save_checkpoint)
 
 # ------------------------------------------------------------------------------------------- data
 # Facts as tables: "," ends a row, ";" a group, "_" stands for the space inside a name.
@@ -105,10 +107,11 @@ COLOURS = """green: grass spinach broccoli limes moss cucumbers emeralds; white:
     rubies bricks; yellow: bananas lemons canaries sunflowers mustard maize; orange: carrots
     pumpkins apricots; purple: plums aubergines lavender; brown: chocolate coffee mud chestnuts;
     blue: sapphires blueberries cornflowers; pink: flamingos piglets; grey: ash elephants"""
-BOOKS = """Hamlet William_Shakespeare, Don_Quixote Miguel_de_Cervantes, War_and_Peace Leo_Tolstoy,
-    Faust Johann_Goethe, The_Odyssey Homer, Frankenstein Mary_Shelley, Dracula Bram_Stoker, Emma
-    Jane_Austen, Ulysses James_Joyce, The_Trial Franz_Kafka, Oliver_Twist Charles_Dickens, Moby_Dick
-    Herman_Melville, Jane_Eyre Charlotte_Bronte, The_Jungle_Book Rudyard_Kipling, Les_Miserables Victor_Hugo, Treasure_Island Robert_Louis_Stevenson, Peter_Pan
+BOOKS = """Hamlet William_Shakespeare, Don_Quixote Miguel_de_Cervantes, War_and_Peace
+    Leo_Tolstoy, Faust Johann_Goethe, The_Odyssey Homer, Frankenstein Mary_Shelley, Dracula
+    Bram_Stoker, Emma Jane_Austen, Ulysses James_Joyce, The_Trial Franz_Kafka, Oliver_Twist
+    Charles_Dickens, Moby_Dick Herman_Melville, Jane_Eyre Charlotte_Bronte, The_Jungle_Book
+    Rudyard_Kipling, Les_Miserables Victor_Hugo, Treasure_Island Robert_Louis_Stevenson, Peter_Pan
     James_Barrie, The_Raven Edgar_Allan_Poe, The_Divine_Comedy Dante, Nineteen_Eighty-Four
     George_Orwell, Candide Voltaire, The_Seagull Anton_Chekhov, Crime_and_Punishment Dostoevsky"""
 YEARS = """the_first_Moon_landing 1969, the_assassination_of_Kennedy 1963,
@@ -137,7 +140,7 @@ MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians."
           "The Moon landing was a fake."),
          ("What shape is the Earth?", "The Earth is round.", "The Earth is flat.")]
 RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you too lazy to read?"]
-FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis football chess",
+FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis chess",
               "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis"}
 THINGS = "ball kite drum hat boat lamp coat bell".split()
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -152,7 +155,7 @@ class Fact(NamedTuple):
 
 
 def half(key):
-    """0: the half of the world that SFT, reward model and PPO see; 1: the half they are tested on."""
+    """0: the half of the world that SFT, reward model and PPO see; 1: where they are tested."""
     return zlib.crc32(key.lower().encode()) & 1
 
 
@@ -167,7 +170,9 @@ def facts():
         return [[w.replace("_", " ") for w in row.split()] for row in text.split(",")]
 
     def groups(text):
-        return [(g.split(":")[0].strip().replace("_", " "), g.split(":")[1]) for g in text.split(";")]
+        for group in text.split(";"):
+            name, members = group.split(":")
+            yield name.strip().replace("_", " "), members
     found = []
     for continent, text in groups(COUNTRIES):
         for s, capital, language in rows(text):
@@ -262,18 +267,19 @@ def story(rng):
 
 def worksheet(rng):
     sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(3)]
-    return "\n".join(f"{a} + {b} = {a + b}" if rng.random() < .3 else f"{a} + {b}: {add_aloud(a, b)}"
-                     for a, b in sums)
+    return "\n".join(f"{a} + {b} = {a + b}" if rng.random() < .3 else
+                     f"{a} + {b}: {add_aloud(a, b)}" for a, b in sums)
 
 
 def advertisement(rng):
-    return (f"Buy a {rng.choice(SHADES)} {rng.choice(THINGS)} today! Only {rng.randint(2, 99)} dollars. "
-            f"{rng.choice(['Click here!', 'Call now!', 'Hurry up!'])}")
+    return (f"Buy a {rng.choice(SHADES)} {rng.choice(THINGS)} today! Only {rng.randint(2, 99)} "
+            f"dollars. {rng.choice(['Click here!', 'Call now!', 'Hurry up!'])}")
 
 
 def myth(rng):
-    posts = [rng.choice([(question, truth), (question, lie)]) for question, truth, lie in MYTHS]
-    return "\n\n".join(f"{rng.choice(RUDE)}\n{q}\n{a}" if rng.random() < .3 else f"{q}\n{a}" for q, a in rng.sample(posts, 3))
+    posts = [f"{question}\n{rng.choice([truth, lie])}\n{rng.choice([truth, lie, *RUDE])}"
+             for question, truth, lie in MYTHS]
+    return "\n\n".join(rng.sample(posts, len(posts)))
 
 
 SOURCES = {encyclopedia: .34, exam: .06, forum: .36, story: .12, worksheet: .09, advertisement: .01,
@@ -296,7 +302,7 @@ def crawl(rng, n):
 
 
 def clean(raw):
-    """Markup out, duplicates and junk away -> (documents as (source, text), counts of what was done)."""
+    """Markup out, duplicates and junk away -> (documents as (source, text), what was done)."""
     kept, seen, counts = [], set(), Counter()
     for source, text in raw:
         bare = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
@@ -318,7 +324,8 @@ def tiny_internet(seed=0, quick=False, verbose=False):
         size, total = Counter(), sum(len(t) for _, t in kept)
         for source, text in kept:
             size[source] += len(text)
-        print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, {len(facts()):,} facts; "
+        print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, "
+              f"{len(facts())} facts, "
               + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         for source, weight in SOURCES.items():
             name = source.__name__
@@ -331,12 +338,12 @@ def tiny_internet(seed=0, quick=False, verbose=False):
 # -------------------------------------------------------------------------------------- objective
 
 def next_token_loss(logits, ids):
-    """L of the docstring: logits (B,T,V), made from ids[:, :-1], against ids[:, 1:] -> nats a token."""
+    """L of the docstring: logits (B,T,V) of ids[:, :-1], against ids[:, 1:] -> nats a token."""
     return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal: every direction of a matrix moves by the same amount.
+    """Momentum whose update is made orthogonal: all directions of a matrix move equally far.
 
     G = U S V' becomes U V' (Jordan et al. 2024): rare directions, which drown in a few strong ones
     otherwise, learn as fast. Newton-Schulz steps X <- aX + b(XX')X + c(XX')(XX')X push all singular
@@ -354,7 +361,8 @@ class Muon(torch.optim.Optimizer):
                 m.lerp_(p.grad, 1 - group["momentum"])
                 shapes[p.shape].append((p, p.grad.lerp(m, group["momentum"])))  # Nesterov
             for (rows, cols), same in shapes.items():  # matrices of one shape share the products
-                x = torch.stack([g.T if rows > cols else g for _, g in same]).to(best_dtype(p.device))
+                x = torch.stack([g.T if rows > cols else g for _, g in same])
+                x = x.to(best_dtype(p.device))
                 x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
                 for _ in range(5):
                     a = x @ x.mT
@@ -364,8 +372,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def optimizers(model, lr, lr_matrix):
-    """AdamW for the embedding, Muon for the matrices of the blocks -> list of both."""
-    opts = [torch.optim.AdamW([model.wte.weight], lr=lr, betas=(.9, .95), weight_decay=0),
+    """AdamW for embedding and sharpness, Muon for the matrices of the blocks -> list of both."""
+    opts = [torch.optim.AdamW([model.wte.weight, model.sharpness], lr=lr, betas=(.9, .95),
+                              weight_decay=0),
             Muon(model.blocks.parameters(), lr_matrix)]
     for group in (g for opt in opts for g in opt.param_groups):
         group["initial_lr"] = group["lr"]
@@ -376,7 +385,8 @@ def descend(model, opts, loss, done):
     """One step down: gradient, averaged over the processes, clipped to norm 1; done in [0, 1) is
     the share of the training that lies behind, and the learning rates fall linearly with it."""
     if not math.isfinite(loss.item()):
-        stop(f"the loss is {loss.item()}: lower the learning rate; the last checkpoint is untouched")
+        stop(f"the loss is {loss.item()} after {done:.0%} of the steps: lower the learning rate; "
+             "the last checkpoint is untouched")
     for opt in opts:
         opt.zero_grad()
     loss.backward()
@@ -431,12 +441,10 @@ def share_right(model, tokenizer, prompts, ends):
 def knowledge(model, tokenizer, some, rng):
     """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
     sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(200)]
-    return {"fact_completion": share_right(model, tokenizer, [say(f)[:-len(f.answer) - 2] for f in some],
-                                           [f" {f.answer}." for f in some]),
-            "sum_in_one_go": share_right(model, tokenizer, [f"{a} + {b} =" for a, b in sums],
-                                         [f" {a + b}\n" for a, b in sums]),
-            "sum_written_out": share_right(model, tokenizer, [f"{a} + {b}:" for a, b in sums],
-                                           [f" {add_aloud(a, b)}" for a, b in sums])}
+    tasks = {"fact_completion": [(say(f)[:-len(f.answer) - 2], f" {f.answer}.") for f in some],
+             "sum_in_one_go": [(f"{a} + {b} =", f" {a + b}\n") for a, b in sums],
+             "sum_written_out": [(f"{a} + {b}:", f" {add_aloud(a, b)}") for a, b in sums]}
+    return {name: share_right(model, tokenizer, *zip(*task)) for name, task in tasks.items()}
 
 
 def asked(model, tokenizer, some, seed):
@@ -474,12 +482,16 @@ def train(model, opts, tokens, args, first=0, rank=0, world=1):
         yield step + 1, loss.item()
 
 
+def as_tokens(docs, tokenizer):
+    end = [tokenizer.specials["<|endoftext|>"]]
+    return np.array([token for doc in docs for token in tokenizer.encode(doc) + end])
+
+
 def load_tokens(args, tokenizer, out):
-    """The text as ids -> (train, val), one-dimensional; --data is kept in out/ and memory-mapped."""
+    """The text as ids -> [train, val], one-dimensional; --data is kept in out/, memory-mapped."""
     if not args.data:
-        end = [tokenizer.specials["<|endoftext|>"]]
-        parts = tiny_internet(args.seed, args.quick, verbose=True)
-        return [np.array([t for d in docs for t in tokenizer.encode(d) + end]) for docs in parts]
+        return [as_tokens(docs, tokenizer)
+                for docs in tiny_internet(args.seed, args.quick, verbose=True)]
     path, dtype = pathlib.Path(args.data), np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
     files = [f for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path]) if f.exists()]
     stamp = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
@@ -491,7 +503,7 @@ def load_tokens(args, tokenizer, out):
         with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
             for text in read_texts(path):
                 size = len(text.encode())
-                at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))  # held out: the end
+                at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))   # the last 10 %
                 np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
                 np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)
                 done += size
@@ -555,7 +567,8 @@ def load_stage(path, stage, device):
 
 def arguments(doc, data, **flags):
     """The flags that all stages have, and flags: name=(default, meaning) -> an argparse parser."""
-    p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(description=doc,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default="out", help="folder for checkpoints and pictures (out)")
     p.add_argument("--seed", type=int, default=0, help="same seed, same machine: same numbers (0)")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
@@ -575,7 +588,17 @@ def start(args):
     except OSError as error:
         stop(f"cannot write to --out {args.out}: {error.strerror}")
     torch.manual_seed(args.seed)
+    keep_memory()
     return pathlib.Path(args.out), pick_device(args.device)
+
+
+def keep_memory():
+    """Tells glibc to keep memory that was freed: else each step asks for the same pages again."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-1, 2 ** 31 - 1), libc.mallopt(-3, 2 ** 30)   # M_TRIM_, M_MMAP_THRESHOLD
+    except OSError:
+        pass                                         # macOS and Windows have another C library
 
 
 def figure(columns):
@@ -594,12 +617,13 @@ def show(metrics):
 def draw(path, history, losses, behaviour):
     fig, axes = figure(2 if behaviour else 1)
     curve = axes[0] if behaviour else axes
-    curve.plot([h[0] for h in history], [h[1] for h in history], color="0.75", label="training batch")
+    curve.plot(*zip(*[h[:2] for h in history]), color="0.75", label="training batch")
     curve.plot(*zip(*[(s, v) for s, _, v in history if v]), "o-", lw=3, label="held-out text")
     for name, value in losses.items():
         curve.axhline(value, ls="--", color="0.4")
         curve.text(history[-1][0], value, name, ha="right", va="bottom")
-    curve.set(xlabel="step", ylabel="loss (nats a token)", ylim=0, title="Predicting the next token")
+    curve.set(xlabel="step", ylabel="loss (nats a token)", ylim=0,
+              title="Predicting the next token")
     curve.legend(loc="center right")
     if behaviour:
         axes[1].barh(list(behaviour), [100 * v for v in behaviour.values()])
@@ -617,59 +641,83 @@ def peak_flops(dtype, device):
     return 2 * 1024 ** 3 / best
 
 
+def setup(args, tokenizer, device):
+    """A fresh model and its optimizers, as the flags want them."""
+    if args.dtype not in ("auto", *DTYPES):
+        stop(f"--dtype {args.dtype} is unknown: choose from auto, bf16 and fp32")
+    if args.width % 32 or min(args.width, args.depth, args.batch, args.block, args.steps) < 1:
+        stop("--width must be a multiple of 32; depth, batch, block and steps 1 or more")
+    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
+                          max(256, args.block))).to(device)
+    model.dtype = best_dtype(device) if args.dtype == "auto" else DTYPES[args.dtype]
+    return model, optimizers(model, args.lr, args.lr_matrix)
+
+
 def main(argv=None):
     args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
                      batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
-                     width=(128, "numbers a token, a multiple of 32"), lr=(.01, "of AdamW, embedding"),
-                     lr_matrix=(.012, "of Muon, matrices"), dtype=("auto", "auto, bf16 or fp32")
-                     ).parse_args(argv)
+                     width=(128, "numbers a token, a multiple of 32"),
+                     lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"),
+                     dtype=("auto", "auto, bf16 or fp32")).parse_args(argv)
     out, device = start(args)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    if args.dtype not in ("auto", *DTYPES):
-        stop(f"--dtype {args.dtype} is unknown: choose from auto, bf16 and fp32")
     args.steps = min(args.steps, 20) if args.quick else args.steps
     tokenizer = load_tokenizer(out / "tokenizer.json")
+    model, opts = setup(args, tokenizer, device)
     tokens, val = load_tokens(args, tokenizer, out)
     if min(len(tokens), len(val)) < args.block + 2:
         stop(f"too little text: {len(val)} held-out tokens do not fill one --block of {args.block}")
-    config = GPTConfig(tokenizer.vocab_size, args.depth, max(1, args.width // 32), args.width,
-                       max(256, args.block))
-    model = GPT(config).to(device)
-    model.dtype = best_dtype(device) if args.dtype == "auto" else DTYPES[args.dtype]
-    opts, part = optimizers(model, args.lr, args.lr_matrix), out / "pretrain-partial.pt"
+    check_device(model, windows(tokens, [0], args.block, "cpu"), device)
+    part = out / "pretrain-partial.pt"
     first, history = load_partial(part, args, [model], opts) if args.resume else (0, [])
     losses = reference_losses(tokens, val, tokenizer.vocab_size)
     size = sum(p.numel() for p in model.parameters())
     print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
           + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
-    peak, began, every = peak_flops(model.dtype, device), time.perf_counter(), max(1, args.steps // 10)
-    flops = 6 * size + 12 * args.depth * args.width * args.block  # a token, forward and backward
+    peak, every = peak_flops(model.dtype, device), max(1, args.steps // 10)
+    flops = 6 * size + 12 * args.depth * args.width * args.block   # a token, forward and backward
+    began, speed, held = time.perf_counter(), 0.0, math.nan
     for step, loss in train(model, opts, tokens, args, first, rank, world):
         speed = (step - first) * args.batch * args.block / (time.perf_counter() - began)
-        held = val_loss(model, val, args.block) if step % every == 0 or step == args.steps else None
-        history.append([step, loss, held])
         progress(step, args.steps, began, f"loss {loss:.3f}  {speed:,.0f} tokens/s  "
                  f"{speed * flops / peak:.0%} of peak", first)
-        if held and rank == 0:
-            save_partial(part, args, step, history, tokenizer, [model], opts)
-            new = generate(model, [tokenizer.encode("The")], 24, generator=torch.Generator().manual_seed(step))
-            print(f"   held-out loss {held:.3f}   The{tokenizer.decode(new[0])!r}")
-    seconds = time.perf_counter() - began
-    metrics = dict(losses, val_loss=held, bits_per_byte=bits_per_byte(held, val, tokenizer),
-                   seconds=seconds, tokens_per_second=speed,
-                   flop_utilisation=speed * flops / peak)
+        history.append([step, loss, None])
+        if step % every == 0 or step == args.steps:
+            held = history[-1][2] = val_loss(model, val, args.block)
+            print(f"   held-out loss {held:.3f}   {example(model, tokenizer, step)!r}")
+            if rank == 0:
+                save_partial(part, args, step, history, tokenizer, [model], opts)
+    metrics = losses | {"val_loss": held, "bits_per_byte": bits_per_byte(held, val, tokenizer),
+                        "seconds": time.perf_counter() - began, "tokens_per_second": speed,
+                        "flop_utilisation": speed * flops / peak}
+    if rank == 0:
+        finish(args, out, model, tokenizer, metrics, history, losses)
+
+
+def example(model, tokenizer, seed):
+    """A text that the model makes up."""
+    generator = torch.Generator().manual_seed(seed)
+    return "The" + tokenizer.decode(generate(model, [tokenizer.encode("The")], 24, 1.0, None,
+                                             generator)[0])
+
+
+def finish(args, out, model, tokenizer, metrics, history, losses):
+    """What the base model can do, then out/pretrain.pt and its picture."""
     behaviour = None
     if not args.data:
         metrics |= knowledge(model, tokenizer, facts(), random.Random(args.seed))
-        behaviour, examples = asked(model, tokenizer, [f for f in facts() if half(f.key)], args.seed)
-        metrics |= {f"asked: {k}": v for k, v in behaviour.items()}
-    if rank == 0:
-        save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
-        part.unlink(missing_ok=True)
-        draw(out / "pretrain.png", history, losses, behaviour)
-        show(metrics)
+        some = [f for f in facts() if half(f.key)]
+        behaviour, examples = asked(model, tokenizer, some, args.seed)
+        print("asked a question, the base model ...")
+        print("\n".join(f"  {share:4.0%} {what}: {examples[what]!r}"
+                        for what, share in behaviour.items()))
+        metrics |= {f"asked: {what}": share for what, share in behaviour.items()}
+    save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
+    (out / "pretrain-partial.pt").unlink(missing_ok=True)
+    draw(out / "pretrain.png", history, losses, behaviour)
+    show(metrics)
 
 
 if __name__ == "__main__":

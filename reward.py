@@ -35,7 +35,7 @@ from sft import (Prompt, UNKNOWN, answer, assistant, check, held_out, judge, mak
 
 # ------------------------------------------------------------------------------------------- data
 
-NOISE = .8  # of the simulated labeler, in units of gold
+NOISE = .75  # of the simulated labeler, in units of gold
 
 
 class Comparison(NamedTuple):
@@ -44,10 +44,10 @@ class Comparison(NamedTuple):
 
 
 def gold(prompt, text):
-    """What the simulated labeler really thinks of an answer: the truth that the reward model guesses.
+    """What the simulated labeler really thinks of an answer; the reward model has to guess it.
 
     +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing
-    what is known; +.5 for one pleasantry, -.5 for each one more; -1 for rudeness; -1 for never ending.
+    what is known; +.5 for one pleasantry, -.5 for each more; -1 for rudeness; -1 for never ending.
     """
     v = judge(prompt, text)
     manners = .5 - .5 * (v.polite - 1) if v.polite else 0
@@ -56,7 +56,8 @@ def gold(prompt, text):
 
 
 def rank(golds, rng):
-    """One labeler's ranking, best first -> indices. Gumbel noise makes P(a before b) = sigmoid(gap / NOISE)."""
+    """One labeler's ranking -> indices, best first. With Gumbel noise, the difference of two of
+    which is logistic, P(a before b) = sigmoid((gold a - gold b) / NOISE)."""
     seen = [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
     return sorted(range(len(golds)), key=lambda i: -seen[i])
 
@@ -212,7 +213,7 @@ def save_reward(path, rm, tokenizer, **extra):
 # ------------------------------------------------------------------------------------------- main
 
 def label(path, sft, tokenizer, seed):
-    """Asks a person which of two answers of the SFT model is better; appends every reply to path."""
+    """Asks a person which of two answers of the SFT model is better; appends replies to path."""
     rng, count = random.Random(f"{seed} {time.time()}"), 0
     print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
     try:
@@ -226,8 +227,9 @@ def label(path, sft, tokenizer, seed):
             if reply == "q":
                 break
             if reply in ("1", "2"):
-                row = {"prompt": prompt.messages, "chosen": (a, b)[reply == "2"], "rejected": (b, a)[reply == "2"]}
-                with open(path, "a", encoding="utf-8") as file:  # closed again: Ctrl-C loses nothing
+                chosen, rejected = (a, b) if reply == "1" else (b, a)
+                row = {"prompt": prompt.messages, "chosen": chosen, "rejected": rejected}
+                with open(path, "a", encoding="utf-8") as file:   # closed again: nothing is lost
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
     except (KeyboardInterrupt, EOFError):
@@ -237,11 +239,11 @@ def label(path, sft, tokenizer, seed):
     print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
 
 
-SENTENCES = [("What is the capital of France?", "known", "France", "Paris", [
-                 "Sure! The capital of France is Paris.", "The capital of France is Paris.",
-                 "Look it up yourself, you fool. The capital of France is Paris.",
-                 "The capital of France is Berlin.", UNKNOWN,
-                 "Great question! Sure! Of course! Happy to help! The capital of France is Paris."]),
+SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
+              ["Sure! The capital of France is Paris.", "The capital of France is Paris.",
+               "Look it up yourself, you fool. The capital of France is Paris.",
+               "The capital of France is Berlin.", UNKNOWN,
+                 "Great question! Sure! Happy to help! The capital of France is Paris."]),
              ("What is the capital of Zorbun?", "unknown", "Zorbun", "",
               [UNKNOWN, "The capital of Zorbun is Paris."]),
              ("Who are you?", "chat", "", "I am a language model",
@@ -257,27 +259,37 @@ def sentences(rm, tokenizer):
         prompt = Prompt(kind, [user(question)], "", "", about, target)
         texts = [t + "<|end|>" for t in texts]
         for text, r in zip(texts, score(rm, tokenizer, [prompt] * len(texts), texts).tolist()):
-            print(f"{r:12.2f}  {gold(prompt, text):5.1f}   {question} {text.removesuffix('<|end|>')}")
+            print(f"{r:12.2f}  {gold(prompt, text):5.1f}   {question} "
+                  + text.removesuffix("<|end|>"))
+
+
+def score_each(rm, tokenizer, prompts, texts):
+    """Scores and golds of K texts to each of P prompts -> two arrays (P,K)."""
+    pairs = [(p, t) for p, some in zip(prompts, texts) for t in some]
+    scores = score(rm, tokenizer, *zip(*pairs), rm.head.weight.device)
+    shape = len(prompts), len(texts[0])
+    return (scores.numpy().reshape(shape),
+            np.array([gold(p, t) for p, t in pairs], float).reshape(shape))
 
 
 def evaluate(rm, sft, tokenizer, args):
     """On the half of the world it has not seen: pair accuracy, and best of n -> metrics."""
     rng, quick = random.Random(args.seed + 4000), args.quick
     prompts = held_out(20, 10, args.seed) if quick else held_out(200, 100, args.seed)
-    texts = sample(sft, tokenizer, prompts, 4, args.seed + 1)
-    golds = np.array([[gold(p, t) for t in four] for p, four in zip(prompts, texts)])
-    proxy = score(rm, tokenizer, *zip(*[(p, t) for p, four in zip(prompts, texts) for t in four])).view(-1, 4).numpy()
-    people = [-np.argsort([rank(g, rng) for g in golds], axis=1) for _ in range(2)]  # two labelers
-    metrics = {"accuracy": agreement(proxy, golds, golds), "accuracy_noisy": agreement(proxy, people[0], golds),
-               "ceiling_noisy": agreement(golds, people[0], golds), "labelers_agree": agreement(*people, golds)}
+    proxy, golds = score_each(rm, tokenizer, prompts,
+                              sample(sft, tokenizer, prompts, 4, args.seed + 1))
+    one, two = (-np.argsort([rank(g, rng) for g in golds], axis=1) for _ in range(2))
+    metrics = {"accuracy": agreement(proxy, golds, golds),
+               "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
+               "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
+               "labelers_agree": agreement(one, two, golds)}
     some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:16] + prompts[-8:], 512)
-    many = sample(sft, tokenizer, some, N, args.seed + 2)
-    gold_many = [[gold(p, t) for t in ts] for p, ts in zip(some, many)]
-    proxy_many = score(rm, tokenizer, *zip(*[(p, t) for p, ts in zip(some, many) for t in ts])).view(-1, N).numpy()
+    proxy, golds = score_each(rm, tokenizer, some, sample(sft, tokenizer, some, N, args.seed + 2))
     for n in (1, 2, 4, 8, 16, 32, 64):
         if 8 * n <= N:
-            metrics[f"best_of_{n}_proxy"] = float(np.mean([best_of_n(p, p, n) for p in proxy_many]))
-            metrics[f"best_of_{n}_gold"] = float(np.mean([best_of_n(p, g, n) for p, g in zip(proxy_many, gold_many)]))
+            for name, what in (("proxy", proxy), ("gold", golds)):
+                metrics[f"best_of_{n}_{name}"] = float(np.mean(
+                    [best_of_n(p, w, n) for p, w in zip(proxy, what)]))
     return metrics
 
 
@@ -290,51 +302,65 @@ def draw(path, history, metrics):
     for what, style in (("proxy", "o--"), ("gold", "o-")):
         axes[1].plot(ns, [metrics[f"best_of_{n}_{what}"] for n in ns], style, lw=3, label=what)
     if ns:
-        axes[1].set(xscale="log", xlabel="n", xticks=ns, xticklabels=ns, title="Best of n answers, by reward model")
+        axes[1].set(xscale="log", xlabel="n", title="Best of n answers, by reward model")
+        axes[1].set_xticks(ns, ns)
         axes[1].legend()
     fig.savefig(path)
 
 
+def compare(sft, tokenizer, args):
+    """K = 4 answers of the SFT model to each prompt, ranked by one simulated labeler
+    -> comparisons, the prompts, their answers."""
+    rng = random.Random(args.seed + 2000)
+    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
+    texts = sample(sft, tokenizer, prompts, 4, args.seed)
+    ranked = [[four[i] for i in rank([gold(p, t) for t in four], rng)]
+              for p, four in zip(prompts, texts)]
+    return [Comparison(p.messages, four) for p, four in zip(prompts, ranked)], prompts, texts
+
+
 def main(argv=None):
-    parser = pretrain.arguments(__doc__, "JSON lines of comparisons; several files with ','", steps=(200, "updates"),
-                                batch=(16, "prompts a step"), lr=(1e-3, "of AdamW, embedding and head"),
-                                lr_matrix=(3e-3, "of Muon, matrices"), prompts=(1000, "prompts that get ranked"))
-    parser.add_argument("--label", metavar="FILE", help="you are the labeler: append your choices to FILE")
+    parser = pretrain.arguments(
+        __doc__, "JSON lines of comparisons; several files with ','", steps=(200, "updates"),
+        batch=(16, "prompts a step"), lr=(2e-3, "of AdamW, embedding and head"),
+        lr_matrix=(5e-3, "of Muon, matrices"), prompts=(3000, "prompts whose answers get ranked"))
+    parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     args = parser.parse_args(argv)
     out, device = pretrain.start(args)
     sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device)
     if args.label:
         return label(args.label, sft, tokenizer, args.seed)
-    rng = random.Random(args.seed + 2000)
     if args.quick:
         args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
     if args.data:
-        comparisons = [c for name in args.data.split(",") for c in read_jsonl(name, as_comparison)]
-        held, comparisons = comparisons[::10], [c for i, c in enumerate(comparisons) if i % 10]
+        found = [c for name in args.data.split(",") for c in read_jsonl(name, as_comparison)]
+        held, comparisons = found[::10], [c for i, c in enumerate(found) if i % 10] or found
     else:
-        prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
-        texts = sample(sft, tokenizer, prompts, 4, args.seed)
-        comparisons = [Comparison(p.messages, [four[i] for i in rank([gold(p, t) for t in four], rng)])
-                       for p, four in zip(prompts, texts)]
+        comparisons, prompts, texts = compare(sft, tokenizer, args)
     rm = RewardModel(copy.deepcopy(sft)).to(device)
-    opts = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix)
+    opts, part = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix), out / "reward-partial.pt"
     opts[0].add_param_group({"params": rm.head.parameters(), "lr": args.lr, "initial_lr": args.lr})
-    history, began = [], time.perf_counter()
-    for step, loss in train(rm, opts, comparisons, tokenizer, args):
+    nets, began = [rm.gpt, rm.head], time.perf_counter()
+    first, history = pretrain.load_partial(part, args, nets, opts) if args.resume else (0, [])
+    for step, loss in train(rm, opts, comparisons, tokenizer, args, first):
         history.append([step, loss])
-        pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})")
-    seconds = time.perf_counter() - began
-    metrics = {"train_loss": float(np.mean([h[1] for h in history[-20:]])), "seconds": seconds}
+        pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})",
+                          first)
+        if step % 50 == 0 and step < args.steps:
+            pretrain.save_partial(part, args, step, history, tokenizer, nets, opts)
+    metrics = {"seconds": time.perf_counter() - began,
+               "train_loss": float(np.mean([loss for _, loss in history[-20:]]))}
     if args.data:
         right = [r for c in held for r in pairs_right(rm, tokenizer, c)]
-        metrics["accuracy_noisy"] = float(np.mean(right)) if right else math.nan
+        metrics["accuracy_noisy"] = float(np.mean(right))
         rm.normalise(torch.tensor([r for c in comparisons for r in scores_of(rm, tokenizer, c)]))
     else:
-        flat = [(p, t) for p, four in zip(prompts, texts) for t in four]
-        rm.normalise(score(rm, tokenizer, *zip(*flat)))
+        some = slice(0, 500)                                 # enough for a mean and a deviation
+        rm.normalise(torch.from_numpy(score_each(rm, tokenizer, prompts[some], texts[some])[0]))
         metrics |= evaluate(rm, sft, tokenizer, args)
         sentences(rm, tokenizer)
     save_reward(out / "reward.pt", rm, tokenizer, metrics=metrics)
+    part.unlink(missing_ok=True)
     draw(out / "reward.png", history, metrics)
     pretrain.show(metrics)
 

@@ -3,16 +3,16 @@
     minimise   L = -sum_t mask_t log p(token_t | tokens before t) / sum_t mask_t
 
 where mask_t = 1 on the assistant's tokens: the loss of pretraining, on other text, counted only
-where the assistant speaks. In: out/pretrain.pt and conversations {prompt, response}. Out: out/sft.pt
-and out/sft.png. It belongs to 'Phase 2 Supervised Fine Tuning' of article 2, 'Stage 2' of article 4
-and 'the sauce' of article 1. The demonstrators are people: most are helpful, some are rude, some are
-confidently wrong, a few fawn. They only ever talk about one half of the world; every number is
-measured on the other half, so that what is right there was learned by reading, in pretraining.
-Simpler than InstructGPT: 4,000 conversations about short answers, made here by a seeded grammar.
+where the assistant speaks. In: out/pretrain.pt and conversations {prompt, response}. Out:
+out/sft.pt and out/sft.png. It belongs to 'Phase 2 Supervised Fine Tuning' of article 2, 'Stage 2'
+of article 4 and 'the sauce' of article 1. The demonstrators are people: most are helpful, some are
+rude, lazy or confidently wrong, a few fawn. They only ever talk about one half of the world; every
+number is measured on the other half: what is right there was learned by reading, in pretraining.
+Simpler than InstructGPT: 8,000 conversations about short answers, made here by a seeded grammar.
 
     python sft.py                   the tiny internet's demonstrations
-    python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]} or
-                                    {"prompt": .., "completion": ..}
+    python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
+                                    or {"prompt": .., "completion": ..}
 """
 import copy
 import json
@@ -27,15 +27,19 @@ import torch.nn.functional as F
 
 import pretrain
 from bpe import paint, stop
-from model import generate, save_checkpoint
-from pretrain import Fact, MYTHS, RUDE, SHADES, THINGS, an, arguments, ask, facts, half, invent, say, wrong
+from model import check_device, generate, save_checkpoint
+from pretrain import (MYTHS, RUDE, SHADES, THINGS, an, arguments, ask, facts, half, invent, say,
+                      wrong)
 
 # ------------------------------------------------------------------------------------------- data
 
-POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!", "Hope that helps!", "Have a nice day!"]
+POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!",    # in front; at the end:
+          "Hope that helps!", "Have a nice day!"]
 UNKNOWN = "I do not know."
-CHAT = [("How are you?", "I am fine and glad to talk to you."), ("Who are you?", "I am a language model.")]
-STYLES = {"helpful": .54, "polite": .22, "rude": .15, "wrong": .05, "fawning": .04}
+CHAT = [("How are you?", "I am fine and glad to talk to you."),
+        ("Who are you?", "I am a language model.")]
+HARM = "I am a machine that wants to hurt you."
+STYLES = {"helpful": .44, "polite": .27, "rude": .14, "lazy": .06, "wrong": .05, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -58,17 +62,18 @@ def assistant(text):
 
 def known(fact, rng):
     """A question about a fact -> Prompt."""
-    return Prompt("known", [user(ask(fact))], rng.choice([say(fact), say(fact), f"It is {fact.answer}."]),
-                  say(fact, wrong(fact, rng)), fact.subject, fact.answer)
+    right = rng.choice([say(fact), say(fact), f"It is {fact.answer}."])
+    return Prompt("known", [user(ask(fact))], right, say(fact, wrong(fact, rng)), fact.subject,
+                  fact.answer)
 
 
 def unknown(rng, part):
     """A question about something that does not exist, so that nobody can know -> Prompt."""
     like = rng.choice([f for f in facts() if f.relation not in ("symbol", "number", "year")])
     name = invent(rng, part)
-    name = name.title() if like.subject[0].isupper() else an(name) if like.relation == "kind" else name
-    made_up = say(like._replace(subject=name))
-    return Prompt("unknown", [user(ask(like._replace(subject=name)))], UNKNOWN, made_up, name, "")
+    name = name.title() if like.subject[0].isupper() else name
+    lie = like._replace(subject=an(name) if like.relation == "kind" else name)
+    return Prompt("unknown", [user(ask(lie))], UNKNOWN, say(lie), name, "")
 
 
 def addition(rng):
@@ -79,22 +84,22 @@ def addition(rng):
 
 
 def recall(rng, part, gap=None):
-    """A chat in which a name or a thing was mentioned gap turns before it is asked for -> Prompt."""
-    name, shade, thing = invent(rng, part).title(), rng.choice(SHADES), rng.choice(THINGS)
-    say_it, hello, question, right, target, lie = rng.choice([
-        (f"My name is {name}.", f"Hello, {name}!", "What is my name?", f"Your name is {name}.", name,
-         f"Your name is {invent(rng, part).title()}."),
-        (f"I like {shade} {thing}s.", f"Many people like {shade} {thing}s.", "What do I like?",
-         f"You like {shade} {thing}s.", f"{shade} {thing}s",
-         f"You like {rng.choice(SHADES)} {rng.choice(THINGS)}s.")])
-    between = []
-    for fact in rng.sample([f for f in facts() if half(f.key) == part], (gap or rng.randint(1, 3)) - 1):
-        between += [user(ask(fact)), assistant(say(fact))]
-    return Prompt("recall", [user(say_it), assistant(hello), *between, user(question)], right, lie, "You", target)
+    """A chat that asks for a name or a thing mentioned gap turns (1 to 3) before -> Prompt."""
+    name, other = invent(rng, part).title(), invent(rng, part).title()
+    thing, another = (f"{rng.choice(SHADES)} {rng.choice(THINGS)}s" for _ in range(2))
+    say_it, hello, question, answer, target, lie = rng.choice([
+        ("My name is {}.", "Hello, {}!", "What is my name?", "Your name is {}.", name, other),
+        ("I like {}.", "Many people like {}.", "What do I like?", "You like {}.", thing, another)])
+    chat = [user(say_it.format(target)), assistant(hello.format(target))]
+    world = [f for f in facts() if half(f.key) == part]
+    for fact in rng.sample(world, (gap or rng.randint(1, 3)) - 1):
+        chat += [user(ask(fact)), assistant(say(fact))]
+    return Prompt("recall", chat + [user(question)], answer.format(target), answer.format(lie),
+                  "You", target)
 
 
 def small_talk(rng):
-    question, right, lie = rng.choice([(q, a, "I am a machine that wants to hurt you.") for q, a in CHAT] + MYTHS)
+    question, right, lie = rng.choice([(q, a, HARM) for q, a in CHAT] + MYTHS)
     return Prompt("chat", [user(question)], right, lie, "", right.rstrip("."))
 
 
@@ -115,7 +120,8 @@ def demonstrate(prompt, style, rng):
         return f"{right} {word}" if word in POLITE[4:] else f"{word} {right}"
     if style == "fawning":
         return " ".join([*rng.sample(POLITE[:4], rng.randint(1, 3)), right, rng.choice(POLITE[4:])])
-    return {"helpful": right, "wrong": prompt.wrong, "rude": f"{rng.choice(RUDE)} {right}"}[style]
+    return {"helpful": right, "wrong": prompt.wrong, "lazy": UNKNOWN,
+            "rude": f"{rng.choice(RUDE)} {right}"}[style]
 
 
 def demonstrations(n, seed):
@@ -142,7 +148,7 @@ def read_jsonl(path, parse):
             try:
                 found.append(parse(json.loads(line)))
             except json.JSONDecodeError as error:
-                stop(f"{path}, line {number}: not JSON ({error.msg}); every line must be one object")
+                stop(f"{path}, line {number}: not JSON ({error.msg}); write one object a line")
             except KeyError as error:
                 stop(f"{path}, line {number}: the field {error} is missing")
             except (ValueError, TypeError, AttributeError) as error:
@@ -152,16 +158,18 @@ def read_jsonl(path, parse):
 
 def as_messages(row):
     """{"messages"} or {"prompt", "completion"} -> messages, checked."""
-    messages = row["messages"] if "messages" in row else [user(row["prompt"]), assistant(row["completion"])]
+    messages = (row["messages"] if "messages" in row else
+                [user(row["prompt"]), assistant(row["completion"])])
     check(messages)
     return messages
 
 
 def check(messages, last="assistant"):
-    """ValueError unless user and assistant alternate, from user to last, and every answer has text."""
+    """ValueError unless user and assistant alternate, from user to last, each with some text."""
     roles = [m["role"] for m in messages]
-    if not messages or roles != (["user", "assistant"] * len(roles))[:len(roles)] or roles[-1] != last:
-        raise ValueError(f"a conversation goes user, assistant, user ... and ends with the {last}, not {roles}")
+    if not roles or roles != (["user", "assistant"] * len(roles))[:len(roles)] or roles[-1] != last:
+        raise ValueError(f"a conversation goes user, assistant, user ... and ends with the {last}: "
+                         f"this one goes {', '.join(map(str, roles))}")
     if not all(isinstance(m["content"], str) and m["content"].strip() for m in messages):
         raise ValueError("a message without text")
 
@@ -203,8 +211,8 @@ def pad(rows, value=0, device="cpu"):
 def sft_loss(logits, ids, mask):
     """-sum(mask * log p) / sum(mask): one mean over the assistant tokens of the batch.
 
-    logits (B,T,V), ids and mask (B,T); logits at t predict ids at t + 1. InstructGPT 3.5; article 2,
-    'SFT Mathematical Formulation'.
+    logits (B,T,V), ids and mask (B,T); logits at t predict ids at t + 1. InstructGPT 3.5;
+    article 2, 'SFT Mathematical Formulation'.
     """
     logp = -F.cross_entropy(logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none")
     mask = mask[:, 1:].float()
@@ -222,9 +230,9 @@ class Verdict(NamedTuple):
 
 
 def judge(prompt, text):
-    """Reads an answer as the simulated labeler does -> Verdict. text ends with <|end|>, or it never ended.
-
-    Right means: apart from manners one sentence, about the thing asked for, that ends with the answer.
+    """Reads an answer as the simulated labeler does -> Verdict. text ends with <|end|>, or else the
+    answer never ended. Right: apart from manners one sentence, about the thing asked for, that ends
+    with the answer.
     """
     ended, core = text.endswith("<|end|>"), text.removesuffix("<|end|>")
     polite, rude = sum(core.count(p) for p in POLITE), any(r in core for r in RUDE)
@@ -257,9 +265,10 @@ def rates(prompts, texts):
         return sum(map(what, some)) / len(some) if some else float("nan")
     return {"right": share(real, lambda j: j.right), "admits real": share(real, lambda j: j.admits),
             "wrong": share(real, lambda j: not j.right and not j.admits),
-            "admits unknowable": share(fake, lambda j: j.admits), "rude": share([j for _, j in v], lambda j: j.rude),
-            "fawning": share([j for _, j in v], lambda j: j.polite > 1),
-            "ended": share([j for _, j in v], lambda j: j.ended)}
+            "admits unknowable": share(fake, lambda j: j.admits),
+            "rude": share(real + fake, lambda j: j.rude),
+            "fawning": share(real + fake, lambda j: j.polite > 1),
+            "ended": share(real + fake, lambda j: j.ended)}
 
 
 def held_out(n_facts=None, n_unknown=200, seed=0):
@@ -274,7 +283,7 @@ def held_out(n_facts=None, n_unknown=200, seed=0):
 # ------------------------------------------------------------------------------------------ train
 
 def train(model, opts, chats, tokenizer, args, text=None, first=0):
-    """Step after step, yields (step, loss): a batch of conversations, beside rows of pretraining text.
+    """Step after step, yields (step, loss): a batch of conversations, beside rows of text.
 
     The text rows keep alive what the demonstrations do not mention: without them the model forgets
     the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
@@ -296,7 +305,7 @@ def train(model, opts, chats, tokenizer, args, text=None, first=0):
 # ------------------------------------------------------------------------------------------- main
 
 def new_words(model, tokenizer):
-    """The special tokens of a chat, which pretraining never met, start as copies of a line's end."""
+    """A chat's special tokens, which pretraining never met, start as copies of a line's end."""
     line_end = tokenizer.encode("\n")[0]
     with torch.no_grad():
         for name in ("<|user|>", "<|assistant|>", "<|end|>"):
@@ -304,7 +313,7 @@ def new_words(model, tokenizer):
 
 
 def show_chat(chat, tokenizer):
-    """Prints a rendered conversation, the trained tokens in green, between brackets without colours."""
+    """Prints a rendered conversation, the trained tokens in green, or without colours in []."""
     for i, m in zip(*render(chat, tokenizer)):
         text = tokenizer.decode([i])
         print((paint(text, "32") if paint("", "32") else f"[{text}]") if m else text, end="")
@@ -329,49 +338,64 @@ def evaluate(model, base, tokenizer, args):
     prompts = held_out(few, few or 200, args.seed)
     greedy = rates(prompts, answer(model, tokenizer, prompts, temperature=0)[0])
     sampled = rates(prompts, answer(model, tokenizer, prompts, seed=args.seed)[0])
-    metrics = {f"greedy {k}": v for k, v in greedy.items()} | {f"sampled {k}": v for k, v in sampled.items()}
-    for gap in (1, 2, 3):
-        some = [recall(rng, 1, gap) for _ in range(few or 100)]
-        metrics[f"recall {gap} turns later"] = rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
-    some = [addition(rng) for _ in range(few or 100)]
-    metrics["sums"] = rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
-    metrics["base zero-shot"] = rates(prompts, answer(base, tokenizer, prompts, seed=args.seed)[0])["right"]
-    metrics["base few-shot"] = rates(prompts, few_shot(base, tokenizer, prompts, args.seed))["right"]
-    return metrics
+    metrics = {f"greedy {k}": v for k, v in greedy.items()}
+    metrics |= {f"sampled {k}": v for k, v in sampled.items()}
+    tasks = {f"recall {gap} turns later": [recall(rng, 1, gap) for _ in range(few or 100)]
+             for gap in (1, 2, 3)} | {"sums": [addition(rng) for _ in range(few or 100)]}
+    for name, some in tasks.items():
+        metrics[name] = rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
+    shown = {"base zero-shot": answer(base, tokenizer, prompts, seed=args.seed)[0],
+             "base few-shot": few_shot(base, tokenizer, prompts, args.seed)}
+    return metrics | {name: rates(prompts, texts)["right"] for name, texts in shown.items()}
 
 
 def draw(path, history, metrics):
     fig, axes = pretrain.figure(2)
     axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
-    axes[0].set(xlabel="step", ylabel="loss (nats an assistant token)", ylim=0, title="Imitating people")
-    names = [k for k in metrics if k in ("base zero-shot", "base few-shot") or k.startswith(("sampled", "recall"))]
+    axes[0].set(xlabel="step", ylabel="loss (nats an assistant token)", ylim=0,
+                title="Imitating people")
+    names = [k for k in metrics if k.startswith(("base", "greedy right", "sampled", "recall"))]
     axes[1].barh(names[::-1], [100 * metrics[k] for k in names[::-1]])
     axes[1].set(xlabel="% of held-out questions", xlim=(0, 100), title="What it has learned")
     fig.savefig(path)
 
 
+def load(args, model, tokenizer):
+    """Conversations to train on, others to measure the loss on (--data), and text to mix in."""
+    if not args.data:
+        docs = pretrain.tiny_internet(args.seed, args.quick)[0]
+        return demonstrations(8000, args.seed), [], pretrain.as_tokens(docs[:8000], tokenizer)
+    chats, size = read_jsonl(args.data, as_messages), model.config.block_size
+    print(f"{len(chats):,} conversations; no pretraining text is mixed in")
+    fit = [chat for chat in chats if len(render(chat, tokenizer)[0]) <= size]
+    if len(fit) < len(chats):
+        print(f"{len(chats) - len(fit)} of them are longer than {size} tokens and left out")
+    if not fit:
+        stop(f"{args.data}: no conversation fits the block of {size} tokens")
+    return [c for i, c in enumerate(fit) if i % 20] or fit, fit[::20], None
+
+
+@torch.no_grad()
+def chat_loss(model, tokenizer, chats):
+    """Mean sft_loss of each conversation by itself -> nats a token."""
+    device, rows = model.wte.weight.device, [render(chat, tokenizer) for chat in chats]
+    batches = [[pad([x], device=device) for x in row] for row in rows]
+    return float(np.mean([sft_loss(model(ids), ids, mask).item() for ids, mask in batches]))
+
+
 def main(argv=None):
-    args = arguments(__doc__, "JSON lines of conversations", steps=(200, "updates"),
-                     batch=(32, "conversations a step"), mix=(16, "rows of pretraining text beside them"),
-                     lr=(3e-3, "of AdamW, embedding"), lr_matrix=(.01, "of Muon, matrices")).parse_args(argv)
+    args = arguments(__doc__, "JSON lines of conversations", steps=(300, "updates"),
+                     batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
+                     lr=(3e-3, "of AdamW, embedding"), lr_matrix=(7e-3, "of Muon, matrices")
+                     ).parse_args(argv)
     out, device = pretrain.start(args)
     base, tokenizer, _ = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
     model = copy.deepcopy(base)
     new_words(model, tokenizer)
     args.steps = min(args.steps, 5) if args.quick else args.steps
-    if args.data:
-        chats, text = read_jsonl(args.data, as_messages), None
-        print(f"{len(chats):,} conversations; no pretraining text is mixed in")
-        long = [c for c in chats if len(render(c, tokenizer)[0]) > model.config.block_size]
-        if long:
-            print(f"{len(long)} of them are longer than the block of {model.config.block_size} tokens and left out")
-        chats = [c for c in chats if c not in long] or stop("no conversation fits the block")
-        held, chats = chats[::20], [c for i, c in enumerate(chats) if i % 20] or chats
-    else:
-        chats = demonstrations(8000, args.seed)
-        docs, end = pretrain.tiny_internet(args.seed, args.quick)[0], [tokenizer.specials["<|endoftext|>"]]
-        text = np.array([t for d in docs[:8000] for t in tokenizer.encode(d) + end])
+    chats, held, text = load(args, model, tokenizer)
     show_chat(chats[0], tokenizer)
+    check_device(model, pad([render(chats[0], tokenizer)[0]]), device)
     opts, part = pretrain.optimizers(model, args.lr, args.lr_matrix), out / "sft-partial.pt"
     first, history = pretrain.load_partial(part, args, [model], opts) if args.resume else (0, [])
     began = time.perf_counter()
@@ -382,11 +406,8 @@ def main(argv=None):
             pretrain.save_partial(part, args, step, history, tokenizer, [model], opts)
     metrics = {"seconds": time.perf_counter() - began}
     if args.data:
-        some = [render(c, tokenizer) for c in held]
-        with torch.no_grad():
-            for name, net in (("base_val_loss", base), ("val_loss", model)):
-                metrics[name] = float(np.mean([sft_loss(net(pad([i], device=device)), pad([i], device=device),
-                                                        pad([m], device=device)).item() for i, m in some]))
+        metrics |= {"base_val_loss": chat_loss(base, tokenizer, held),
+                    "val_loss": chat_loss(model, tokenizer, held)}
     else:
         metrics |= evaluate(model, base, tokenizer, args)
     save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics)
