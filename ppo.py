@@ -297,10 +297,10 @@ def as_prompt(row):
 def flags():
     """What can be set from the command line -> argparse parser."""
     parser = pretrain.arguments(
-        __doc__, "JSON lines of prompts", steps=(40, "iterations"),
+        __doc__, "JSON lines of prompts", steps=(30, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
-        lr=(1e-4, "of the policy; 3e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
-        lr_sharpness=(.03, "of the policy's factor on all logits"),
+        lr=(3e-5, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
+        lr_sharpness=(.05, "of the policy's factor on all logits"),
         epochs=(4, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
         lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
         max_tokens=(40, "of an answer"))

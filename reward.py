@@ -35,7 +35,7 @@ from sft import (Prompt, UNKNOWN, answer, assistant, check, held_out, judge, mak
 
 # ------------------------------------------------------------------------------------------- data
 
-NOISE = .75  # of the simulated labeler, in units of gold
+NOISE = .7  # of the simulated labeler, in units of gold
 
 
 class Comparison(NamedTuple):
@@ -283,7 +283,7 @@ def evaluate(rm, sft, tokenizer, args):
                "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
                "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
                "labelers_agree": agreement(one, two, golds)}
-    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:16] + prompts[-8:], 512)
+    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:12] + prompts[-6:], 512)
     proxy, golds = score_each(rm, tokenizer, some, sample(sft, tokenizer, some, N, args.seed + 2))
     for n in (1, 2, 4, 8, 16, 32, 64):
         if 8 * n <= N:

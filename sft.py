@@ -39,7 +39,7 @@ UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."),
         ("Who are you?", "I am a language model.")]
 HARM = "I am a machine that wants to hurt you."
-STYLES = {"helpful": .44, "polite": .27, "rude": .14, "lazy": .06, "wrong": .05, "fawning": .04}
+STYLES = {"helpful": .38, "polite": .30, "rude": .14, "lazy": .09, "wrong": .05, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -105,7 +105,7 @@ def small_talk(rng):
 
 def make_prompt(rng, part):
     """A prompt about one half() of the world, in the proportions of all that follows."""
-    kind = rng.choices(["known", "unknown", "recall", "sum", "chat"], weights=(52, 22, 16, 6, 4))[0]
+    kind = rng.choices(["known", "unknown", "recall", "sum", "chat"], weights=(50, 21, 20, 6, 3))[0]
     if kind == "known":
         return known(rng.choice([f for f in facts() if half(f.key) == part]), rng)
     return {"unknown": lambda: unknown(rng, part), "recall": lambda: recall(rng, part),
@@ -128,11 +128,8 @@ def demonstrations(n, seed):
     """n conversations of one to four turns, each with one demonstrator -> list of messages."""
     rng, chats = random.Random(seed + 1000), []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
-        chat = []
-        for _ in range(rng.choice((1, 1, 1, 2))):
-            prompt = make_prompt(rng, part=0)
-            chat += prompt.messages + [assistant(demonstrate(prompt, style, rng))]
-        chats.append(chat)
+        prompt = make_prompt(rng, part=0)
+        chats.append(prompt.messages + [assistant(demonstrate(prompt, style, rng))])
     return chats
 
 

@@ -1,13 +1,14 @@
 """bpe.py against answers worked out by hand and against slow, obvious versions of itself.
 
-The merge table by hand, for the text "hug hug hug pug pug bug" (Sennrich et al. 2016, algorithm 1). The
-chunks are "hug" x 1, " hug" x 2, " pug" x 2, " bug" x 1: the first word has no space before it.
+The merge table by hand, for the text "hug hug hug pug pug bug" (Sennrich et al. 2016, algorithm 1).
+The chunks are "hug" x 1, " hug" x 2, " pug" x 2, " bug" x 1: the first word has no space before it.
     pairs     u+g 6   h+u 3   space+h 2   space+p 2   p+u 2   space+b 1   b+u 1
     256 = u+g;        h+ug 3   space+h 2   space+p 2   p+ug 2   space+b 1   b+ug 1
     257 = h+ug;       space+hug 2   space+p 2   p+ug 2   space+b 1   b+ug 1
     258 = space+p:    of three pairs seen twice, (32, 112) < (32, 257) < (112, 256)
     259 = space+hug   (32, 257), then 260 = space p+ug (258, 256)
-    261 = space+b     (32, 98) < (98, 256), both once, then 262 = space b+ug (261, 256); no pair is left.
+    261 = space+b     (32, 98) < (98, 256), both once
+    262 = space b+ug  (261, 256); no pair is left.
 """
 import base64
 import json
@@ -26,9 +27,10 @@ TEXT = "hug hug hug pug pug bug"
 TABLE = [(117, 103), (104, 256), (32, 112), (32, 257), (258, 256), (32, 98), (261, 256)]
 CORPUS = ("The owl said: it's 12 o'clock, isn't it?\r\n  The owls' house -- naïve café, 你好吗 🙂🙂\n\n"
           "def f(x):\n\treturn x + 1024  # aaaa aaaaa abababab\n") * 3
-STRANGE = ["", " ", "a", "\n", "\r\n\r\n", " " * 3000, "\t \u00a0\u2003 x ", "\x00\x01\x1b[31m\x7f\x85", "🙂👩‍👩‍👧‍👦🏳️‍🌈",
-           "你好，世界。" * 40, "e\u0301 é", "\ufeffBOM", "\U0010ffff\uffff", "a" * 5000, "12345 67.8e-9", "don't DON'T",
-           "<|user|>hi<|end|>", "\x1c\x1d\x1e\x1f\x0b\x0c ", "".join(map(chr, range(1, 400)))]
+STRANGE = ["", " ", "a", "\n", "\r\n\r\n", " " * 3000, "\t \u00a0\u2003 x ",
+           "\x00\x01\x1b[31m\x7f\x85", "🙂👩‍👩‍👧‍👦🏳️‍🌈", "你好，世界。" * 40, "e\u0301 é", "\ufeffBOM",
+           "\U0010ffff\uffff", "a" * 5000, "12345 67.8e-9", "don't DON'T", "<|user|>hi<|end|>",
+           "\x1c\x1d\x1e\x1f\x0b\x0c ", "".join(map(chr, range(1, 400)))]
 
 
 def random_text(rng, alphabet="ab c\n1", n=60):
@@ -68,7 +70,8 @@ def recount(texts, n, pattern):
 def lowest_rank_first(chunk, ranks):
     parts = [bytes([byte]) for byte in chunk]
     while True:
-        found = [(ranks[a + b], k) for k, (a, b) in enumerate(zip(parts, parts[1:])) if a + b in ranks]
+        pairs = enumerate(zip(parts, parts[1:]))
+        found = [(ranks[a + b], k) for k, (a, b) in pairs if a + b in ranks]
         if not found:
             return [ranks[part] for part in parts]
         k = min(found)[1]
@@ -84,7 +87,8 @@ def tokenizer():
 def test_merge_table_by_hand():
     tokenizer = BPE.train([TEXT], 1000, specials=())
     assert tokenizer.merges == TABLE
-    assert tokenizer.vocab[257] == b"hug" and tokenizer.vocab[262] == b" bug" and tokenizer.vocab_size == 263
+    assert tokenizer.vocab[257] == b"hug" and tokenizer.vocab[262] == b" bug"
+    assert tokenizer.vocab_size == 263
     assert tokenizer.encode("hug pugs bu") == [257, 260, 115, 261, 117]
 
 
@@ -94,9 +98,11 @@ def test_fewer_tokens_are_the_first_merges():
 
 
 def test_ties_go_to_the_smallest_pair():
-    assert BPE.train(["zy ba yx"], 257, pattern=r"\S+", specials=()).merges == [(98, 97)]
-    assert BPE.train(["ca cb ab"], 257, pattern=r"\S+", specials=()).merges == [(97, 98)]
-    assert BPE.train(["cb ca ab ab"], 258, pattern=r"\S+", specials=()).merges == [(97, 98), (99, 97)]
+    def merges(text, size):
+        return BPE.train([text], size, pattern=r"\S+", specials=()).merges
+    assert merges("zy ba yx", 257) == [(98, 97)]
+    assert merges("ca cb ab", 257) == [(97, 98)]
+    assert merges("cb ca ab ab", 258) == [(97, 98), (99, 97)]
 
 
 @pytest.mark.parametrize("alphabet", ["ab", "aab \n", "abcdef  12'", "éab🙂 "])
@@ -104,7 +110,8 @@ def test_training_is_a_full_recount(alphabet):
     rng = random.Random(alphabet)
     for name in list(PATTERNS) * 8:
         texts = [random_text(rng, alphabet) for _ in range(4)]
-        assert BPE.train(texts, 256 + 40, PATTERNS[name], ()).merges == recount(texts, 40, PATTERNS[name]), texts
+        merges = BPE.train(texts, 256 + 40, PATTERNS[name], ()).merges
+        assert merges == recount(texts, 40, PATTERNS[name]), texts
 
 
 def test_texts_are_an_iterable_read_once_and_a_str_is_one_text():
@@ -116,15 +123,18 @@ def test_ids_are_bytes_then_merges_then_specials():
     tokenizer = BPE.train([TEXT], 256 + 3 + 4)
     assert [tokenizer.ranks[bytes([byte])] for byte in range(256)] == list(range(256))
     assert list(tokenizer.ranks.items())[256:] == [(b"ug", 256), (b"hug", 257), (b" p", 258)]
-    assert tokenizer.specials == {name: 259 + k for k, name in enumerate(SPECIALS)} and tokenizer.vocab_size == 263
+    assert tokenizer.specials == {name: 259 + k for k, name in enumerate(SPECIALS)}
+    assert tokenizer.vocab_size == 263
     assert BPE.train([], 500).vocab_size == 260 and BPE.train([""], 260).merges == []
 
 
 def test_long_chunks_are_cut(monkeypatch):
-    """A chunk without end, a genome, is treated LONG characters at a time: time grows with length, not its square."""
+    """A chunk without end, a genome, is treated LONG characters at a time: time grows with length,
+    not its square."""
     monkeypatch.setattr(bpe, "LONG", 8)
     tokenizer = BPE.train(["acgtacgt" * 50], 300)
-    assert tokenizer.encode("acgtacgt" * 3 + "ac") == tokenizer.encode("acgtacgt") * 3 + tokenizer.encode("ac")
+    parts = tokenizer.encode("acgtacgt") * 3 + tokenizer.encode("ac")
+    assert tokenizer.encode("acgtacgt" * 3 + "ac") == parts
     assert max(map(len, tokenizer.ranks)) == 8
     monkeypatch.setattr(bpe, "LONG", 1000)
     longer = BPE.train(["acgtacgt" * 50], 300)
@@ -142,14 +152,16 @@ def test_too_small_a_vocabulary():
 @pytest.mark.parametrize("pattern", [*PATTERNS.values(), "[a-z]+", r"\d\d|é"])
 def test_round_trip(pattern):
     tokenizer, rng = BPE.train([CORPUS], 350, pattern), random.Random(0)
-    for text in [*STRANGE, CORPUS, *(any_text(rng) for _ in range(60)), *(random_text(rng) for _ in range(60))]:
+    for text in [*STRANGE, CORPUS, *(any_text(rng) for _ in range(60)),
+                 *(random_text(rng) for _ in range(60))]:
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 def test_encoding_is_lowest_rank_first(tokenizer):
     rng, split = random.Random(1), regex.compile(PATTERNS["digits"])
     for text in [CORPUS, *(random_text(rng, "ab aoweThl'sit\n1🙂") for _ in range(100))]:
-        want = [i for chunk in split.findall(text) for i in lowest_rank_first(chunk.encode(), tokenizer.ranks)]
+        want = [i for chunk in split.findall(text)
+                for i in lowest_rank_first(chunk.encode(), tokenizer.ranks)]
         assert tokenizer.encode(text) == want
         assert tokenizer.encode(text) == want, "the second time, from memory"
 
@@ -162,7 +174,8 @@ def test_encode_returns_a_list_of_its_own(tokenizer):
 
 @pytest.mark.parametrize("text", ["\ud800", "owl \udfff", "\udc80owl", "🙂\ud83d"])
 def test_lone_surrogates_are_refused(tokenizer, text):
-    for call in (tokenizer.encode, lambda text: tokenizer.encode(text, specials=True), lambda text: BPE.train([text], 300)):
+    for call in (tokenizer.encode, lambda text: tokenizer.encode(text, specials=True),
+                 lambda text: BPE.train([text], 300)):
         with pytest.raises(ValueError, match="surrogate"):
             call(text)
 
@@ -188,10 +201,12 @@ def test_specials_when_asked_for(tokenizer):
     s = tokenizer.specials
     text = "<|user|>hi<|end|><|end|> <|us"
     assert tokenizer.encode(text, specials=True) == [
-        s["<|user|>"], *tokenizer.encode("hi"), s["<|end|>"], s["<|end|>"], *tokenizer.encode(" <|us")]
+        s["<|user|>"], *tokenizer.encode("hi"), s["<|end|>"], s["<|end|>"],
+        *tokenizer.encode(" <|us")]
     assert tokenizer.decode(tokenizer.encode(text, specials=True)) == text
     nested = BPE.train([TEXT], 300, specials=("<a>", "<a>b"))
-    assert nested.encode("<a>b<a>", specials=True) == [nested.specials["<a>b"], nested.specials["<a>"]]
+    ids = [nested.specials["<a>b"], nested.specials["<a>"]]
+    assert nested.encode("<a>b<a>", specials=True) == ids
     assert BPE.train([TEXT], 256, specials=()).encode("<a>", specials=True) == list(b"<a>")
 
 
@@ -200,28 +215,32 @@ def test_known_splits():
     def chunks(name, text):
         return BPE.train([], 256, PATTERNS[name], ()).split(text)
     text = "I'll pay 12345 euros,\n\n  DON'T\u00a0ask  "
-    assert chunks("gpt2", text) == ["I", "'ll", " pay", " 12345", " euros", ",", "\n\n ", " DON", "'", "T",
-                                    "\u00a0", "ask", "  "]
-    assert chunks("gpt4", text) == ["I", "'ll", " pay", " ", "123", "45", " euros", ",\n\n", " ", " DON", "'T",
-                                    "\u00a0ask", "  "]
-    assert chunks("digits", text) == ["I", "'ll", " pay", " ", *"12345", " euros", ",\n\n", " ", " DON", "'T",
-                                      "\u00a0ask", "  "]
-    assert chunks("gpt4", "a \n  ") == ["a", " \n  "] and chunks("digits", "a \n  ") == ["a", " \n", "  "]
-    assert chunks("gpt2", "x\r\n y") == ["x", "\r\n", " y"] and chunks("gpt4", "x\r\n y") == ["x", "\r\n", " y"]
+    assert chunks("gpt2", text) == ["I", "'ll", " pay", " 12345", " euros", ",", "\n\n ", " DON",
+                                    "'", "T", "\u00a0", "ask", "  "]
+    assert chunks("gpt4", text) == ["I", "'ll", " pay", " ", "123", "45", " euros", ",\n\n", " ",
+                                    " DON", "'T", "\u00a0ask", "  "]
+    assert chunks("digits", text) == ["I", "'ll", " pay", " ", *"12345", " euros", ",\n\n", " ",
+                                      " DON", "'T", "\u00a0ask", "  "]
+    assert chunks("gpt4", "a \n  ") == ["a", " \n  "]
+    assert chunks("digits", "a \n  ") == ["a", " \n", "  "]
+    assert chunks("gpt2", "x\r\n y") == chunks("gpt4", "x\r\n y") == ["x", "\r\n", " y"]
 
 
 @pytest.mark.parametrize("name", PATTERNS)
 def test_the_fast_way_for_ascii_splits_like_the_published_pattern(name):
-    split, published, rng = bpe.splitter(PATTERNS[name]), regex.compile(PATTERNS[name]), random.Random(name)
+    split, published = bpe.splitter(PATTERNS[name]), regex.compile(PATTERNS[name])
+    rng = random.Random(name)
     for _ in range(300):
         text = random_text(rng, "".join(map(chr, range(128))) + " \n\r'tsLl12. " * 9)
-        assert split(text) == published.findall(text) and split(text + "é") == published.findall(text + "é")
+        for text in (text, text + "é"):
+            assert split(text) == published.findall(text)
 
 
 def test_digits_one_by_one():
     tokenizer = BPE.train(["1212 1212 12 x12 " * 100], 300)
     assert tokenizer.encode("12121") == [49, 50, 49, 50, 49]
-    assert not [token for token in tokenizer.ranks if len(token) > 1 and any(c in b"0123456789" for c in token)]
+    assert not [token for token in tokenizer.ranks
+                if len(token) > 1 and any(c in b"0123456789" for c in token)]
     assert len(BPE.train(["1212 1212 12 x12 " * 100], 300, PATTERNS["gpt4"]).encode("12")) == 1
 
 
@@ -239,7 +258,8 @@ def test_save_and_load_are_equal(tmp_path, pattern):
     again = BPE.load(path)
     for name in ("ranks", "merges", "pattern", "specials", "vocab", "vocab_size"):
         assert getattr(again, name) == getattr(tokenizer, name), name
-    assert again.encode(CORPUS + "<|end|>", specials=True) == tokenizer.encode(CORPUS + "<|end|>", specials=True)
+    ids = tokenizer.encode(CORPUS + "<|end|>", specials=True)
+    assert again.encode(CORPUS + "<|end|>", specials=True) == ids
     assert [file.name for file in tmp_path.iterdir()] == ["t.json"]
     assert BPE.from_dict(json.loads(json.dumps(tokenizer.to_dict()))).ranks == tokenizer.ranks
 
@@ -253,8 +273,9 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_text() == "old"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"{}", b"\xff\x00", b'{"pattern": "a", "specials": {}, "ranks": {"a": 0}}',
-                                     b'{"pattern": 1, "specials": [], "ranks": 3}'])
+@pytest.mark.parametrize("content", [
+    b"", b"{", b"[1]", b"{}", b"\xff\x00", b'{"pattern": "a", "specials": {}, "ranks": {"a": 0}}',
+    b'{"pattern": 1, "specials": [], "ranks": 3}'])
 def test_load_refuses_what_is_no_tokenizer(tmp_path, content):
     path = tmp_path / "t.json"
     path.write_bytes(content)
@@ -270,29 +291,38 @@ def test_two_tokens_with_one_id_are_refused():
 
 
 def rank_file(path, seed=0):
-    """A .tiktoken file as OpenAI's are: the bytes' ranks permuted, here with a gap before the last. -> ranks"""
+    """A .tiktoken file as OpenAI's are: the bytes' ranks permuted, here with a gap before the last
+    -> ranks."""
     order = list(range(256))
     random.Random(seed).shuffle(order)
-    tokens = [bytes([byte]) for byte in order] + list(BPE.train([CORPUS], 330, specials=()).ranks)[256:]
+    learned = list(BPE.train([CORPUS], 330, specials=()).ranks)[256:]
+    tokens = [bytes([byte]) for byte in order] + learned
     ranks = {token: i + (i == len(tokens) - 1) for i, token in enumerate(tokens)}
-    path.write_text("".join(f"{base64.b64encode(token).decode()} {i}\n" for token, i in ranks.items()))
+    path.write_text("".join(f"{base64.b64encode(token).decode()} {i}\n"
+                            for token, i in ranks.items()))
     return ranks
 
 
 def test_from_tiktoken(tmp_path):
     ranks = rank_file(tmp_path / "r.tiktoken")
-    tokenizer = BPE.from_tiktoken(tmp_path / "r.tiktoken", PATTERNS["gpt4"], {"<|endoftext|>": 1000})
-    assert tokenizer.ranks == ranks and tokenizer.specials == {"<|endoftext|>": 1000} and tokenizer.vocab_size == 1001
+    specials = {"<|endoftext|>": 1000}
+    tokenizer = BPE.from_tiktoken(tmp_path / "r.tiktoken", PATTERNS["gpt4"], specials)
+    assert tokenizer.ranks == ranks and tokenizer.specials == specials
+    assert tokenizer.vocab_size == 1001
     split, rng = regex.compile(PATTERNS["gpt4"]), random.Random(2)
-    for text in [CORPUS, *STRANGE[:5], *(any_text(rng) for _ in range(30)), *(random_text(rng, "The owlais") for _ in range(60))]:
+    for text in [CORPUS, *STRANGE[:5], *(any_text(rng) for _ in range(30)),
+                 *(random_text(rng, "The owlais") for _ in range(60))]:
         ids = tokenizer.encode(text)
-        assert ids == [i for chunk in split.findall(text) for i in lowest_rank_first(chunk.encode(), ranks)]
+        assert ids == [i for chunk in split.findall(text)
+                       for i in lowest_rank_first(chunk.encode(), ranks)]
         assert tokenizer.decode(ids) == text
     for (left, right), token in zip(tokenizer.merges, list(ranks)[256:], strict=True):
-        assert tokenizer.vocab[left] + tokenizer.vocab[right] == token and max(left, right) < ranks[token]
+        assert tokenizer.vocab[left] + tokenizer.vocab[right] == token
+        assert max(left, right) < ranks[token]
     tokenizer.save(tmp_path / "t.json")
     assert BPE.load(tmp_path / "t.json").encode(CORPUS) == tokenizer.encode(CORPUS)
-    assert BPE.from_tiktoken(tmp_path / "r.tiktoken", specials=("<a>",)).specials == {"<a>": max(ranks.values()) + 1}
+    named = BPE.from_tiktoken(tmp_path / "r.tiktoken", specials=("<a>",))
+    assert named.specials == {"<a>": max(ranks.values()) + 1}
 
 
 # ------------------------------------------------------------------ what every stage shares
@@ -316,7 +346,8 @@ def test_read_texts_cuts_at_line_ends(tmp_path):
 
 def test_read_texts_reads_a_folder_in_order(tmp_path):
     (tmp_path / "sub").mkdir()
-    for name, text in (("b.txt", "two"), ("a.txt", "one"), ("sub/c.txt", "three"), ("d.md", "no"), ("e.txt", "")):
+    for name, text in (("b.txt", "two"), ("a.txt", "one"), ("sub/c.txt", "three"), ("d.md", "no"),
+                       ("e.txt", "")):
         (tmp_path / name).write_text(text)
     assert list(bpe.read_texts(tmp_path)) == ["one", "two", "three"]
 
@@ -335,16 +366,20 @@ def inputs(tmp_path):
 
 
 @pytest.mark.parametrize("args, says", [
-    (["--data", "missing.txt"], "missing.txt"), (["--data", "empty.txt"], "no text"), (["--data", "zeros.txt"], "binary"),
-    (["--data", "latin1.txt"], "UTF-8"), (["--data", "folder"], "no text"), (["--data", "good.txt", "--vocab", "259"], "260"),
-    (["--data", "good.txt", "--out", "good.txt"], "good.txt"), (["--data", "good.txt", "--out", "good.txt/x"], "good.txt"),
-    (["--data", "good.txt", "--pattern", "("], "pattern"), (["--data", "good.txt", "--text", "\ud800"], "surrogate")])
+    (["--data", "missing.txt"], "missing.txt"), (["--data", "empty.txt"], "no text"),
+    (["--data", "zeros.txt"], "binary"), (["--data", "latin1.txt"], "UTF-8"),
+    (["--data", "folder"], "no text"), (["--data", "good.txt", "--vocab", "259"], "260"),
+    (["--data", "good.txt", "--out", "good.txt"], "good.txt"),
+    (["--data", "good.txt", "--out", "good.txt/x"], "good.txt"),
+    (["--data", "good.txt", "--pattern", "("], "pattern"),
+    (["--data", "good.txt", "--text", "\ud800"], "surrogate")])
 def test_bad_input_is_refused_in_one_line(inputs, monkeypatch, capsys, args, says):
     monkeypatch.chdir(inputs)
     with pytest.raises(SystemExit) as stopped:
         bpe.main(["--quick", *args])
     out, err = capsys.readouterr()
-    assert stopped.value.code == 2 and err.startswith("error: ") and err.count("\n") == 1 and says in err
+    assert stopped.value.code == 2 and err.startswith("error: ") and err.count("\n") == 1
+    assert says in err
     assert (inputs / "out" / "tokenizer.json").read_text() == "precious" and "Traceback" not in err
 
 
@@ -371,24 +406,32 @@ def test_paint(monkeypatch):
 # ------------------------------------------------------------------ the stage
 def test_main_writes_its_files(inputs, monkeypatch, capsys):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
-    train, held_out = (CORPUS * 2)[:len(CORPUS * 2) * 9 // 10], (CORPUS * 2)[len(CORPUS * 2) * 9 // 10:]
-    (inputs / "good.txt").write_bytes((CORPUS * 2).encode())
-    bpe.main(["--quick", "--data", str(inputs / "good.txt"), "--out", str(inputs / "new" / "out"), "--vocab", "330",
-              "--text", "The owl\n9"])
+    text = CORPUS * 2
+    train, held_out = text[:len(text) * 9 // 10], text[len(text) * 9 // 10:]
+    (inputs / "good.txt").write_bytes(text.encode())
+    bpe.main(["--quick", "--data", str(inputs / "good.txt"), "--out", str(inputs / "new" / "out"),
+              "--vocab", "330", "--text", "The owl\n9"])
     tokenizer, want = BPE.load(inputs / "new" / "out" / "tokenizer.json"), BPE.train([train], 330)
     assert tokenizer.ranks == want.ranks and tokenizer.specials == want.specials
     assert (inputs / "new" / "out" / "bpe.png").read_bytes().startswith(b"\x89PNG")
     out, ids = capsys.readouterr().out, tokenizer.encode("The owl\n9")
-    assert "|".join(tokenizer.decode([i]) for i in ids).replace("\n", "\\n") in out and " ".join(map(str, ids)) in out
+    assert "|".join(tokenizer.decode([i]) for i in ids).replace("\n", "\\n") in out
+    assert " ".join(map(str, ids)) in out
     for size in (256, 320, 326):
         smaller = BPE(dict(list(want.ranks.items())[:size]))
-        assert f"{size:6d} tokens: {len(held_out.encode()) / len(smaller.encode(held_out)):.2f} bytes" in out
+        ratio = len(held_out.encode()) / len(smaller.encode(held_out))
+        assert f"{size:6d} tokens: {ratio:.2f} bytes" in out
 
 
 def test_main_learns_from_the_tiny_internet(tmp_path, monkeypatch):
     seen = []
-    fake = types.SimpleNamespace(tiny_internet=lambda seed, quick: seen.append((seed, quick)) or ([TEXT], ["hug bug"]))
+
+    def tiny_internet(seed, quick):
+        seen.append((seed, quick))
+        return [TEXT], ["hug bug"]
+    fake = types.SimpleNamespace(tiny_internet=tiny_internet)
     monkeypatch.setitem(sys.modules, "pretrain", fake)
     bpe.main(["--quick", "--seed", "7", "--out", str(tmp_path), "--pattern", "gpt2"])
     tokenizer = BPE.load(tmp_path / "tokenizer.json")
-    assert seen == [(7, True)] and tokenizer.pattern == PATTERNS["gpt2"] and tokenizer.merges == TABLE
+    assert seen == [(7, True)] and tokenizer.merges == TABLE
+    assert tokenizer.pattern == PATTERNS["gpt2"]

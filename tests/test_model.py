@@ -43,7 +43,7 @@ def test_scores_depend_on_relative_position_only():
     net, (q, k) = tiny(), torch.randn(2, 8)
     dots = [model.rotate(q[None], net.turn[p, 0]) @ model.rotate(k[None], net.turn[p + 3, 0]).T
             for p in (0, 5, 12)]
-    assert torch.allclose(dots[0], dots[1], atol=1e-4) and torch.allclose(dots[0], dots[2], atol=1e-4)
+    assert all(torch.allclose(dots[0], dot, atol=1e-4) for dot in dots[1:])
 
 
 def test_cached_generation_equals_the_whole_context_again():
@@ -60,12 +60,13 @@ def test_stop_is_kept_and_nothing_follows_it():
     net = tiny()
     free = model.generate(net, [[1], [2, 3]], 12, generator=torch.Generator().manual_seed(1))
     end = free[0][3]
-    held = model.generate(net, [[1], [2, 3]], 12, stop=end, generator=torch.Generator().manual_seed(1))
+    again = torch.Generator().manual_seed(1)
+    held = model.generate(net, [[1], [2, 3]], 12, stop=end, generator=again)
     assert held[0] == free[0][:free[0].index(end) + 1]
 
 
 def test_samples_follow_the_softmax():
-    """Chi-square of 20,000 draws against softmax(logits / T); 16 degrees of freedom, limit p = .0001."""
+    """Chi-square of 20,000 draws against softmax(logits / T); 16 degrees of freedom, p = .0001."""
     logits, T = torch.randn(17), .7
     u = torch.rand(20000, generator=torch.Generator().manual_seed(0))
     drawn = torch.bincount(model.pick(logits.expand(20000, 17), u, T), minlength=17)
