@@ -163,8 +163,12 @@ class BPE:
 
     def save(self, path):
         """Writes JSON for people, a token a line; until that is complete, path stays as it was."""
-        Path(f"{path}.tmp").write_text(json.dumps(self.to_dict(), indent=0), encoding="utf-8")
-        os.replace(f"{path}.tmp", path)
+        new = Path(f"{path}.tmp")
+        try:
+            new.write_text(json.dumps(self.to_dict(), indent=0), encoding="utf-8")
+            os.replace(new, path)
+        finally:
+            new.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path):

@@ -25,8 +25,8 @@ import pretrain
 from bpe import stop
 from model import generate, save_checkpoint
 from reward import gold, load_reward, sample, score, tokens
-from sft import (Prompt, answer, check, few_shot, held_out, make_prompt, pad, rates, read_jsonl,
-                 render_prompt, user)
+from sft import (Prompt, answer, check, few_shot, fitting, held_out, make_prompt, pad, rates,
+                 read_jsonl, render_prompt, user)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -127,6 +127,7 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
         for net in (policy, critic):
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         opt.step()
+        pretrain.check_finite(policy)
     return stats
 
 
@@ -163,8 +164,6 @@ def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
         stats |= {"proxy": float(proxy.mean()), "gold": float(golds.mean()),
                   "length": float(mask.sum(1).mean()), "ended": float(ended.float().mean()),
                   "rollout s": t1 - t0, "scoring s": t2 - t1, "update s": time.perf_counter() - t2}
-        if not math.isfinite(stats["KL"]):
-            stop(f"KL is {stats['KL']} at iteration {step + 1}: lower --lr; nothing is overwritten")
         score, log_ratio = float(scores[0]), stats.pop("KL of the first")
         yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], score, log_ratio,
                                 score - args.beta * log_ratio)
@@ -257,14 +256,14 @@ def optimizer(policy, critic, args):
                              betas=(.9, .95), eps=1e-5, weight_decay=0)
 
 
-def run(name, sft, rm, tokenizer, args, out, prompts=None, resume=False):
+def run(name, sft, rm, tokenizer, args, out, prompts=None):
     """One arm from the SFT model on -> nets, curve of measure() on held-out prompts, seconds."""
     nets = [copy.deepcopy(sft), copy.deepcopy(rm), sft, rm]
     for frozen in nets[2:]:
         frozen.requires_grad_(False)
     opt, part = optimizer(*nets[:2], args), out / "ppo-partial.pt"
     held = random.Random(9).sample(held_out(), 20 if args.quick else 256)
-    first, curve = pretrain.load_partial(part, args, nets[:2], [opt]) if resume else (0, [])
+    first, curve = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
     if not prompts and not curve:
         curve.append(measure(nets, tokenizer, held, args.seed))
     began, every, spent = time.perf_counter(), max(1, args.steps // 6), 0.0
@@ -279,7 +278,6 @@ def run(name, sft, rm, tokenizer, args, out, prompts=None, resume=False):
                     *curve[-1]))
             pretrain.save_partial(part, args, step, curve, tokenizer, nets[:2], [opt])
             spent += time.perf_counter() - pause
-    part.unlink(missing_ok=True)
     return nets, curve, time.perf_counter() - began - spent
 
 
@@ -305,8 +303,19 @@ def flags():
         lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--goodhart", action="store_true",
-                        help="two more arms beside the default run's: beta 0, and gold optimised")
+                        help="draws out/goodhart.png instead: beta 0 beside beta, and gold itself")
     return parser
+
+
+def goodhart(sft, rm, tokenizer, args, out, best_of):
+    """Three arms that go further, alike but for what they maximise, and their picture."""
+    args.lr, args.steps, args.resume = 10 * args.lr, 2 * args.steps, False
+    arms, beta = {}, args.beta
+    for name, args.beta in ((f"beta {beta}", beta), ("beta 0", 0.0), ("gold", 0.0)):
+        print(f"\narm: {name}")
+        arms[name] = run(name, sft, rm, tokenizer, args, out)[1]
+    (out / "ppo-partial.pt").unlink(missing_ok=True)
+    draw(out / "goodhart.png", arms, best_of)
 
 
 def main(argv=None):
@@ -318,18 +327,16 @@ def main(argv=None):
         stop(f"{out}/reward.pt and sft.pt have different tokenizers: run python reward.py again")
     args.steps = min(args.steps, 2) if args.quick else args.steps
     prompts = read_jsonl(args.data, as_prompt) if args.data else None
+    if prompts:
+        prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
+                          sft.config.block_size - args.max_tokens)
+    else:
+        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
     if args.goodhart:
-        arms = pretrain.load_stage(out / "ppo.pt", "ppo", device)[2]["arms"]
-        for name, beta in (("beta 0", 0.0), ("gold", args.beta)):
-            print(f"\narm: {name}")
-            args.beta = beta
-            arms[name] = run(name, sft, rm, tokenizer, args, out)[1]
-        return draw(out / "ppo.png", arms, reward_extra["metrics"])
-    nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts,
-                               args.resume)
+        return goodhart(sft, rm, tokenizer, args, out, reward_extra["metrics"])
+    nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts)
     metrics, arms = {"seconds": seconds}, {f"beta {args.beta}": curve}
     if not prompts:
-        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
         metrics |= final(nets, base, tokenizer, args)
         spent = {name: extra["metrics"]["seconds"] for name, extra in (
             ("pretrain", base_extra), ("sft", sft_extra), ("reward", reward_extra))}
@@ -338,6 +345,7 @@ def main(argv=None):
             f"{name} {s / total:.0%}" for name, s in (spent | {"ppo": seconds}).items()))
         draw(out / "ppo.png", arms, reward_extra["metrics"])
     save_checkpoint(out / "ppo.pt", nets[0], tokenizer, stage="ppo", metrics=metrics, arms=arms)
+    (out / "ppo-partial.pt").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -399,6 +399,14 @@ def descend(model, opts, loss, done):
         for group in opt.param_groups:
             group["lr"] = group["initial_lr"] * (1 - done)
         opt.step()
+    check_finite(model)
+
+
+def check_finite(model):
+    """A step too far makes weights that are no numbers: stops before they are saved anywhere."""
+    if not all(p.isfinite().all() for p in model.parameters()):
+        stop("this step made weights that are no numbers: lower the learning rate; "
+             "the last checkpoint is untouched")
 
 
 # ------------------------------------------------------------------------------------- evaluation
@@ -499,17 +507,23 @@ def load_tokens(args, tokenizer, out):
     names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
     if not all(n.exists() for n in names):
         total, done, began = sum(size for _, size, _ in stamp), 0, time.perf_counter()
-        temporary = [n.with_suffix(".tmp") for n in names]
-        with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
-            for text in read_texts(path):
-                size = len(text.encode())
-                at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))   # the last 10 %
-                np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
-                np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)
-                done += size
-                progress(done, total, began, "bytes tokenised")
-        for t, n in zip(temporary, names):
-            os.replace(t, n)
+        temporary = [n.with_suffix(f".{os.getpid()}.tmp") for n in names]
+        try:
+            with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
+                for text in read_texts(path):
+                    size = len(text.encode())
+                    at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))
+                    np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
+                    np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)  # the last 10 %
+                    done += size
+                    progress(done, total, began, "bytes tokenised")
+            for new, name in zip(temporary, names):
+                os.replace(new, name)
+        except OSError as error:
+            stop(f"cannot write {names[0]}: {error.strerror}")
+        finally:
+            for new in temporary:
+                new.unlink(missing_ok=True)
     return [np.memmap(n, dtype, "r") if n.stat().st_size else np.zeros(0, dtype) for n in names]
 
 
@@ -530,15 +544,23 @@ def save_partial(path, args, step, history, tokenizer, nets, opts):
                     optimizers=[o.state_dict() for o in opts])
 
 
-def load_partial(path, args, nets, opts):
-    """Puts nets and opts back to where save_partial left them -> step, history."""
-    model, _, extra = load_checkpoint(path, nets[0].wte.weight.device)
-    if extra["args"] != settings(args):
-        stop(f"{path} is of a run with other settings: repeat those, or go without --resume")
-    for net, state in zip(nets, [model.state_dict(), *extra["nets"]]):
-        net.load_state_dict(state)
-    for opt, state in zip(opts, extra["optimizers"]):
-        opt.load_state_dict(state)
+def load_partial(path, args, tokenizer, nets, opts):
+    """With --resume, nets and opts as save_partial left them -> steps done, history."""
+    if not args.resume:
+        return 0, []
+    if not path.exists():
+        stop(f"nothing to resume: {path} is missing; go without --resume")
+    model, old, extra = load_checkpoint(path, nets[0].wte.weight.device)
+    if extra.get("args") != settings(args) or old.to_dict() != tokenizer.to_dict():
+        stop(f"{path} is of a run with other settings or another tokenizer: repeat those, or go "
+             "without --resume")
+    try:
+        for net, state in zip(nets, [model.state_dict(), *extra["nets"]]):
+            net.load_state_dict(state)
+        for opt, state in zip(opts, extra["optimizers"]):
+            opt.load_state_dict(state)
+    except RuntimeError:                             # torch's word for shapes that do not fit
+        stop(f"{path} began from a model of another shape: go without --resume")
     return extra["step"], extra["history"]
 
 
@@ -587,6 +609,11 @@ def start(args):
         pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         stop(f"cannot write to --out {args.out}: {error.strerror}")
+    for name, value in vars(args).items():
+        least = name in ("steps", "batch", "block", "depth", "width", "epochs", "max_tokens",
+                         "prompts")
+        if isinstance(value, (int, float)) and not value >= least:
+            stop(f"--{name.replace('_', '-')} {value}: it must be {int(least)} or more")
     torch.manual_seed(args.seed)
     keep_memory()
     return pathlib.Path(args.out), pick_device(args.device)
@@ -645,8 +672,8 @@ def setup(args, tokenizer, device):
     """A fresh model and its optimizers, as the flags want them."""
     if args.dtype not in ("auto", *DTYPES):
         stop(f"--dtype {args.dtype} is unknown: choose from auto, bf16 and fp32")
-    if args.width % 32 or min(args.width, args.depth, args.batch, args.block, args.steps) < 1:
-        stop("--width must be a multiple of 32; depth, batch, block and steps 1 or more")
+    if args.width % 32:
+        stop(f"--width {args.width}: it must be a multiple of 32, the width of a head")
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
                           max(256, args.block))).to(device)
     model.dtype = best_dtype(device) if args.dtype == "auto" else DTYPES[args.dtype]
@@ -661,6 +688,8 @@ def main(argv=None):
                      dtype=("auto", "auto, bf16 or fp32")).parse_args(argv)
     out, device = start(args)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if args.batch % world:
+        stop(f"--batch {args.batch} cannot be shared evenly by {world} processes")
     if world > 1:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     args.steps = min(args.steps, 20) if args.quick else args.steps
@@ -671,14 +700,14 @@ def main(argv=None):
         stop(f"too little text: {len(val)} held-out tokens do not fill one --block of {args.block}")
     check_device(model, windows(tokens, [0], args.block, "cpu"), device)
     part = out / "pretrain-partial.pt"
-    first, history = load_partial(part, args, [model], opts) if args.resume else (0, [])
+    first, history = load_partial(part, args, tokenizer, [model], opts)
     losses = reference_losses(tokens, val, tokenizer.vocab_size)
     size = sum(p.numel() for p in model.parameters())
     print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
           + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
     peak, every = peak_flops(model.dtype, device), max(1, args.steps // 10)
     flops = 6 * size + 12 * args.depth * args.width * args.block   # a token, forward and backward
-    began, speed, held = time.perf_counter(), 0.0, math.nan
+    began, speed, held = time.perf_counter(), 0.0, history[-1][2] if history else math.nan
     for step, loss in train(model, opts, tokens, args, first, rank, world):
         speed = (step - first) * args.batch * args.block / (time.perf_counter() - began)
         progress(step, args.steps, began, f"loss {loss:.3f}  {speed:,.0f} tokens/s  "

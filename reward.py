@@ -30,8 +30,8 @@ from torch import nn
 import pretrain
 from bpe import stop
 from model import save_checkpoint
-from sft import (Prompt, UNKNOWN, answer, assistant, check, held_out, judge, make_prompt, pad,
-                 read_jsonl, render_prompt, user)
+from sft import (Prompt, UNKNOWN, answer, assistant, check, fitting, held_out, judge, make_prompt,
+                 pad, read_jsonl, render_prompt, user)
 
 # ------------------------------------------------------------------------------------------- data
 
@@ -73,11 +73,11 @@ def as_comparison(row):
     messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
     ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
     check(messages, last="user")
-    if len(ranked) < 2:
-        raise ValueError("a ranking needs two answers or more")
+    if not isinstance(ranked, list) or len(ranked) < 2:
+        raise ValueError("a ranking is a list of two answers or more, best first")
     for text in ranked:
         check(messages + [assistant(text)])
-    return Comparison(messages, ranked)
+    return Comparison(messages, [text.removesuffix("<|end|>") + "<|end|>" for text in ranked])
 
 
 def tokens(tokenizer, messages, text):
@@ -220,8 +220,9 @@ def label(path, sft, tokenizer, seed):
         while True:
             prompt = make_prompt(rng, 0)
             a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
-            if a == b:
+            if a == b or not (a.endswith("<|end|>") and b.endswith("<|end|>")):
                 continue
+            a, b = a.removesuffix("<|end|>"), b.removesuffix("<|end|>")
             print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages))
             reply = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
             if reply == "q":
@@ -334,6 +335,8 @@ def main(argv=None):
         args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
     if args.data:
         found = [c for name in args.data.split(",") for c in read_jsonl(name, as_comparison)]
+        found = fitting(found, lambda c: max(len(tokens(tokenizer, c.messages, t))
+                                             for t in c.ranked), sft.config.block_size)
         held, comparisons = found[::10], [c for i, c in enumerate(found) if i % 10] or found
     else:
         comparisons, prompts, texts = compare(sft, tokenizer, args)
@@ -341,7 +344,7 @@ def main(argv=None):
     opts, part = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix), out / "reward-partial.pt"
     opts[0].add_param_group({"params": rm.head.parameters(), "lr": args.lr, "initial_lr": args.lr})
     nets, began = [rm.gpt, rm.head], time.perf_counter()
-    first, history = pretrain.load_partial(part, args, nets, opts) if args.resume else (0, [])
+    first, history = pretrain.load_partial(part, args, tokenizer, nets, opts)
     for step, loss in train(rm, opts, comparisons, tokenizer, args, first):
         history.append([step, loss])
         pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})",

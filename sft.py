@@ -169,6 +169,7 @@ def check(messages, last="assistant"):
                          f"this one goes {', '.join(map(str, roles))}")
     if not all(isinstance(m["content"], str) and m["content"].strip() for m in messages):
         raise ValueError("a message without text")
+    "".join(m["content"] for m in messages).encode()   # ValueError: half a character, no UTF-8
 
 
 def render(messages, tokenizer):
@@ -292,7 +293,7 @@ def train(model, opts, chats, tokenizer, args, text=None, first=0):
         ids, mask = (pad([r[k] for r in some], device=device) for k in (0, 1))
         loss = sft_loss(model(ids), ids, mask)
         total = loss
-        if text is not None:
+        if text is not None and args.mix:
             more = pretrain.windows(text, rng.integers(0, len(text) - 128, args.mix), 128, device)
             total = loss + pretrain.next_token_loss(model(more[:, :-1]), more)
         pretrain.descend(model, opts, total, step / args.steps)
@@ -357,6 +358,17 @@ def draw(path, history, metrics):
     fig.savefig(path)
 
 
+def fitting(rows, length, size):
+    """The rows of at most size tokens; says how many are longer, and stops where all are."""
+    fit = [row for row in rows if length(row) <= size]
+    if not fit:
+        stop(f"all {len(rows)} lines of --data are too long for the block: {size} tokens fit")
+    if len(fit) < len(rows):
+        print(f"{len(rows) - len(fit)} of {len(rows)} lines are longer than {size} tokens, which "
+              "is what fits the block: they are left out")
+    return fit
+
+
 def load(args, model, tokenizer):
     """Conversations to train on, others to measure the loss on (--data), and text to mix in."""
     if not args.data:
@@ -364,11 +376,7 @@ def load(args, model, tokenizer):
         return demonstrations(8000, args.seed), [], pretrain.as_tokens(docs[:8000], tokenizer)
     chats, size = read_jsonl(args.data, as_messages), model.config.block_size
     print(f"{len(chats):,} conversations; no pretraining text is mixed in")
-    fit = [chat for chat in chats if len(render(chat, tokenizer)[0]) <= size]
-    if len(fit) < len(chats):
-        print(f"{len(chats) - len(fit)} of them are longer than {size} tokens and left out")
-    if not fit:
-        stop(f"{args.data}: no conversation fits the block of {size} tokens")
+    fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), size)
     return [c for i, c in enumerate(fit) if i % 20] or fit, fit[::20], None
 
 
@@ -394,7 +402,7 @@ def main(argv=None):
     show_chat(chats[0], tokenizer)
     check_device(model, pad([render(chats[0], tokenizer)[0]]), device)
     opts, part = pretrain.optimizers(model, args.lr, args.lr_matrix), out / "sft-partial.pt"
-    first, history = pretrain.load_partial(part, args, [model], opts) if args.resume else (0, [])
+    first, history = pretrain.load_partial(part, args, tokenizer, [model], opts)
     began = time.perf_counter()
     for step, loss in train(model, opts, chats, tokenizer, args, text, first):
         history.append([step, loss])

@@ -1,0 +1,223 @@
+"""PPO's loop: what ppo.rollout hands on, and what one ppo.update does with it.
+
+The equations are tested in test_ppo.py; here it is whether the loop feeds them the right things.
+"""
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import bpe
+import model
+import ppo
+import reward
+import sft
+
+ARGS = dict(beta=.1, lam=.95, epochs=3, clip=.2, max_kl=1e9)
+
+
+def tiny_gpt(seed, vocab_size=4, block_size=8):
+    """Large random weights: at its initial weights a GPT looks at nothing but the last token."""
+    gpt = model.GPT(model.GPTConfig(vocab_size, 2, 2, 8, block_size))
+    gpt.dtype = torch.float32
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in gpt.parameters():
+        parameter.data.normal_(0, .5, generator=generator)
+    return gpt
+
+
+def tiny_critic(seed=2, **size):
+    critic = reward.RewardModel(tiny_gpt(seed, **size))
+    critic.head.weight.data.normal_(generator=torch.Generator().manual_seed(seed))
+    return critic
+
+
+def a_batch():
+    """Three rows of prompt, response, padding; mask 1 on the responses' 3, 2 and 3 tokens."""
+    ids = torch.tensor([[2, 0, 1, 1, 3, 0], [2, 0, 1, 3, 0, 0], [1, 2, 0, 1, 0, 2]])
+    mask = torch.tensor([[0, 1, 1, 1, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 1.]])
+    return ids, mask, torch.tensor([1., -1, .5])
+
+
+def one_update(ids, mask, scores, reference=0, kind=torch.optim.AdamW, lr=1e-2, **change):
+    """One ppo.update of a policy (seed 0) and a critic (seed 2) -> both, optimizer, stats."""
+    policy, critic = tiny_gpt(0), tiny_critic()
+    opt = kind([*policy.parameters(), *critic.parameters()], lr=lr, weight_decay=0)
+    with torch.no_grad():
+        logp_ref = ppo.log_probs(tiny_gpt(reference), ids)
+    args = SimpleNamespace(**ARGS | change)
+    return policy, critic, opt, ppo.update(policy, critic, opt, ids, mask, logp_ref, scores, args)
+
+
+def flat(net):
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+# ----------------------------------------------------------------------------------------- update
+
+
+def test_the_first_pass_is_exactly_on_policy():
+    """Nothing has moved yet, so rho = 1 and, with the policy as its reference, KL = 0: exactly."""
+    *_, stats = one_update(*a_batch(), epochs=1)
+    assert stats["KL"] == stats["approx KL"] == stats["clipped"] == 0
+
+
+def test_later_passes_compare_with_the_policy_that_answered():
+    """logp_old stays what it was when the answers were drawn: with steps this large, the ratios
+    must leave 1. Taken afresh in every pass, it would make each of them 1 and PPO a plain
+    policy gradient."""
+    *_, stats = one_update(*a_batch(), lr=.1)
+    assert stats["approx KL"] > .01 and stats["clipped"] > 0
+
+
+def test_early_stop_comes_before_the_step():
+    """KL > -1 holds at once: no weight moves, no gradient is made, Adam has seen nothing.
+
+    KL > 0 holds from the second pass on: what remains is what one pass alone does.
+    """
+    policy, critic, opt, _ = one_update(*a_batch(), max_kl=-1)
+    assert torch.equal(flat(policy), flat(tiny_gpt(0)))
+    assert torch.equal(flat(critic), flat(tiny_critic()))
+    assert not opt.state_dict()["state"] and all(p.grad is None for p in policy.parameters())
+    stopped, _, opt, _ = one_update(*a_batch(), max_kl=0)
+    once, _, _, _ = one_update(*a_batch(), epochs=1)
+    assert torch.equal(flat(stopped), flat(once)) and not torch.equal(flat(once), flat(policy))
+    assert {int(state["step"]) for state in opt.state_dict()["state"].values()} == {1}
+
+
+def test_an_update_is_the_equations_in_their_order():
+    """By the paper: rewards from policy minus reference; GAE; the critic's targets are the returns
+    before whitening; the policy gets the whitened advantages; V at t has read ids[:, :t+1].
+
+    The critic reads whole rows here and the last value is dropped, which is the same. Both nets
+    must go down their own gradient; its length is left to the clipping.
+    """
+    ids, mask, scores = a_batch()
+    policy, critic, _, _ = one_update(ids, mask, scores, 1, torch.optim.SGD, .1, epochs=1)
+    old_policy, old_critic = tiny_gpt(0), tiny_critic()
+    logp, values = ppo.log_probs(old_policy, ids), old_critic.values(ids)[:, :-1]
+    logp_ref = ppo.log_probs(tiny_gpt(1), ids).detach()
+    rewards = ppo.token_rewards(logp.detach(), logp_ref, mask, scores, .1)
+    advantages, returns = ppo.gae(rewards, values.detach(), mask, 1., .95)
+    ppo.policy_loss(logp, logp.detach(), ppo.whiten(advantages, mask), mask, .2).backward()
+    ppo.value_loss(values, returns, mask).backward()
+    for net, old in ((policy, old_policy), (critic, old_critic)):
+        down = -torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten()
+                           for p in old.parameters()])
+        moved = flat(net) - flat(old)
+        assert moved.norm() > 1e-2
+        assert torch.allclose(moved / moved.norm(), down / down.norm(), atol=1e-4)
+
+
+def test_what_is_logged_is_about_the_response():
+    """Row by row, without a mask. KL: the sum of logp - logp_ref over a response's tokens, then the
+    mean over the three responses. Entropy: the mean of -logp over all their 3 + 2 + 3 tokens."""
+    ids, mask, scores = a_batch()
+    *_, stats = one_update(ids, mask, scores, reference=1)
+    with torch.no_grad():
+        logp, logp_ref = (ppo.log_probs(tiny_gpt(seed), ids) for seed in (0, 1))
+    spoken = [slice(1, 4), slice(1, 3), slice(2, 5)]
+    kl = [float((logp - logp_ref)[row, where].sum()) for row, where in enumerate(spoken)]
+    entropy = [float(-logp[row, where].sum()) for row, where in enumerate(spoken)]
+    assert stats["KL"] == pytest.approx(sum(kl) / 3, abs=1e-5)
+    assert stats["entropy"] == pytest.approx(sum(entropy) / 8, abs=1e-5)
+
+
+def test_padding_changes_no_number_and_no_weight():
+    """Two more columns of padding: causal attention does not see them, and their mask is 0.
+
+    Plain gradient descent, because Adam would blow a rounding error up to a whole step.
+    """
+    ids, mask, scores = a_batch()
+    wide = torch.cat([ids, torch.full((3, 2), 3)], 1), torch.cat([mask, torch.zeros(3, 2)], 1)
+    a, b = (one_update(*batch, scores, 1, torch.optim.SGD, .1) for batch in ((ids, mask), wide))
+    assert a[3] == pytest.approx(b[3], abs=1e-4)
+    for net, other in zip(a[:2], b[:2]):
+        assert torch.allclose(flat(net), flat(other), atol=1e-4)
+
+
+def test_a_value_has_not_seen_the_token_it_judges():
+    """Index t is about ids[:, t + 1]: with token 3 changed, V at 0, 1, 2 must stay, V at 3 not."""
+    critic, (ids, _, _) = tiny_critic(), a_batch()
+    other = ids.clone()
+    other[:, 3] = (ids[:, 3] + 1) % 4
+    gap = (critic.values(ids) - critic.values(other)).abs()
+    assert (gap[:, :3] < 1e-5).all() and (gap[:, 3] > 1e-4).all()
+
+
+# ---------------------------------------------------------------------------------------- rollout
+
+EARLIER = [sft.user("ab"), sft.assistant("c")]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return bpe.BPE.train(["hello there"], 270)
+
+
+def ask(*messages):
+    return sft.Prompt("known", list(messages), "", "", "", "")
+
+
+def script(tokenizer, monkeypatch, *answers):
+    """Makes the policy answer so; a "." at the end of an answer stands for <|end|>."""
+    end = [tokenizer.specials["<|end|>"]]
+    new = [tokenizer.encode(a.removesuffix(".")) + end * a.endswith(".") for a in answers]
+    monkeypatch.setattr(ppo, "generate", lambda *args, **kwargs: new)
+    return new
+
+
+def test_the_mask_covers_the_answer_with_its_end_and_nothing_else(tokenizer, monkeypatch):
+    """Prompts of different lengths, one with an answered question (and so an <|end|>) inside;
+    answers that end, and one that does not. Taken back by the mask, they are what was generated."""
+    new = script(tokenizer, monkeypatch, "hi.", "j.", "hijk", ".")
+    prompts = [ask(sft.user("hello")), ask(*EARLIER, sft.user("hello")), ask(sft.user("o")),
+               ask(sft.user("hello there"))]
+    ids, mask, sizes, texts = ppo.rollout(None, tokenizer, prompts, 4, None, "cpu")
+    assert ids.shape == (4, max(sizes)) and mask.shape == (4, max(sizes) - 1)
+    for row, answer in enumerate(new):
+        assert ids[row, 1:][mask[row] == 1].tolist() == answer
+        prompt = sft.render_prompt(prompts[row].messages, tokenizer)
+        assert ids[row, :sizes[row]].tolist() == prompt + answer
+    assert texts == ["hi<|end|>", "j<|end|>", "hijk", "<|end|>"]
+
+
+def test_answers_are_drawn_from_what_is_scored(tokenizer):
+    """4000 first tokens: each frequency is the probability by log_probs, which has temperature 1.
+
+    Its standard error is at most sqrt(.25 / 4000) = .008. The likeliest token alone, or another
+    temperature, would be further away.
+    """
+    policy, n = tiny_gpt(0, tokenizer.vocab_size, 16), 4000
+    policy.wte.weight.data *= 2
+    generator = torch.Generator().manual_seed(0)
+    prompts = [ask(sft.user("hi"))] * n
+    ids, mask, _, _ = ppo.rollout(policy, tokenizer, prompts, 1, generator, "cpu")
+    drawn = ids[:, 1:][mask == 1].bincount(minlength=tokenizer.vocab_size) / n
+    with torch.no_grad():
+        logits = policy(ids[:1, :-1])[0, -1]
+    assert (drawn - logits.softmax(-1)).abs().max() < .03
+    assert (drawn - (logits / .8).softmax(-1)).abs().max() > .05, "the test cannot tell .8 from 1"
+
+
+def test_an_answer_that_never_ended_gets_the_low_score(tokenizer, monkeypatch):
+    """Three answers to one chat that has an <|end|> inside: only an <|end|> of their own counts.
+
+    The others get what the reward model gives prompt ++ answer, read alone and without padding.
+    """
+    new = script(tokenizer, monkeypatch, "hello.", "there", "o.")
+    size = dict(vocab_size=tokenizer.vocab_size, block_size=32)
+    nets = [tiny_gpt(0, **size), tiny_critic(**size), tiny_gpt(0, **size), tiny_critic(3, **size)]
+    seen, update = [], ppo.update
+    monkeypatch.setattr(ppo, "update", lambda *args: seen.append(args) or update(*args))
+    args = SimpleNamespace(**ARGS, steps=1, seed=0, batch=3, max_tokens=4)
+    opt = torch.optim.SGD([{"params": nets[0].parameters(), "initial_lr": .1}], lr=.1)
+    list(ppo.train(nets, opt, tokenizer, args, [ask(*EARLIER, sft.user("hello"))]))
+    ids, _, logp_ref, scores = seen[0][3:7]
+    prompt = sft.render_prompt([*EARLIER, sft.user("hello")], tokenizer)
+    with torch.no_grad():
+        alone = [float(nets[3](torch.tensor([prompt + n]), torch.tensor([len(prompt + n)])))
+                 for n in new]
+        assert torch.equal(logp_ref, ppo.log_probs(nets[2], ids))
+    want = [alone[0], ppo.UNFINISHED, alone[2]]
+    assert scores.tolist() == pytest.approx(want, abs=1e-5)
