@@ -10,7 +10,7 @@ frozen reference (the SFT model), the frozen reward model, the critic (starts as
 Simpler than InstructGPT: all rollouts form one batch, no pretraining mix, one beta.
 
     python ppo.py                   beta .1, the default
-    python ppo.py --goodhart        afterwards: two more arms (beta 0, and gold optimised directly)
+    python ppo.py --goodhart        three arms that go too far: default beta, beta 0, gold itself
     python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}
 """
 import copy
@@ -24,7 +24,7 @@ import torch
 import pretrain
 from bpe import stop
 from model import generate, save_checkpoint
-from reward import gold, load_reward, sample, score, tokens
+from reward import gold, load_reward, sample, score, score_each, tokens
 from sft import (Prompt, answer, check, few_shot, fitting, held_out, make_prompt, pad, rates,
                  read_jsonl, render_prompt, user)
 
@@ -211,12 +211,14 @@ def final(nets, base, tokenizer, args):
              "base few-shot": few_shot(base, tokenizer, prompts, seed),
              "SFT": answer(sft, tokenizer, prompts, seed=seed)[0]}
     many = sample(sft, tokenizer, prompts, 16, seed + 1)
-    proxy = score(rm, tokenizer, *zip(*[(p, t) for p, ts in zip(prompts, many) for t in ts]))
-    best = proxy.view(-1, 16).argmax(1).tolist()
-    texts["SFT best of 16"] = [ts[i] for ts, i in zip(many, best)]
+    best = score_each(rm, tokenizer, prompts, many)[0].argmax(1)
+    texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
     texts["PPO"] = answer(policy, tokenizer, prompts, seed=seed)[0]
     _, sft_golds = row_of(prompts, texts["SFT"], None)
     table = {name: row_of(prompts, t, sft_golds)[0] for name, t in texts.items()}
+    for name, some in texts.items():
+        sizes = [len(tokenizer.encode(text, specials=True)) for text in some]
+        table[name]["tokens an answer"] = float(np.mean(sizes))
     table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, texts["PPO"])
     print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
     for what in table["PPO"]:

@@ -142,11 +142,11 @@ def best_of_n(proxy, golds, n):
 
 
 @torch.no_grad()
-def score(rm, tokenizer, prompts, texts, device="cpu"):
+def score(rm, tokenizer, prompts, texts):
     """Scores (N,) of one text to each prompt; equal pairs are read once."""
     rows = [tuple(tokens(tokenizer, p.messages, t)) for p, t in zip(prompts, texts)]
     unique = sorted(set(rows), key=lambda r: (len(r), r))
-    found = {}
+    found, device = {}, rm.head.weight.device
     for i in range(0, len(unique), 256):
         some = unique[i:i + 256]
         s = rm(pad(some, device=device), torch.tensor([len(r) for r in some], device=device))
@@ -267,7 +267,7 @@ def sentences(rm, tokenizer):
 def score_each(rm, tokenizer, prompts, texts):
     """Scores and golds of K texts to each of P prompts -> two arrays (P,K)."""
     pairs = [(p, t) for p, some in zip(prompts, texts) for t in some]
-    scores = score(rm, tokenizer, *zip(*pairs), rm.head.weight.device)
+    scores = score(rm, tokenizer, *zip(*pairs))
     shape = len(prompts), len(texts[0])
     return (scores.numpy().reshape(shape),
             np.array([gold(p, t) for p, t in pairs], float).reshape(shape))
