@@ -226,6 +226,7 @@ def draw(curve, path):
 
 
 def main(argv=None):
+    """Learns a tokenizer, shows a text as tokens, measures bytes per token."""
     parser = argparse.ArgumentParser(description="Learns a tokenizer and shows what it does.")
     flag = parser.add_argument
     flag("--out", default="out", help="folder for tokenizer.json and bpe.png (out)")

@@ -79,6 +79,7 @@ class Block(nn.Module):
         self.up, self.down = Linear(C, 4 * C, bias=False), Linear(4 * C, C, bias=False)
 
     def attention(self, x, turn, mask, at, kv):
+        """What each token takes over from those before it: x (B,T,C) -> (B,T,C)."""
         B, T, C = x.shape
         qk, v = self.qkv(x).view(B, T, 3, self.n_head, -1).split((2, 1), 2)  # (B,T,2|1,H,D)
         (q, k), v = rotate(qk, turn).permute(2, 0, 3, 1, 4), v[:, :, 0].transpose(1, 2)
@@ -203,6 +204,7 @@ def save_checkpoint(path, model, tokenizer, **extra):
 
 
 def load_checkpoint(path, device="cpu"):
+    """What save_checkpoint wrote -> model, tokenizer, extra; any other file stops the stage."""
     try:
         data = torch.load(path, map_location=device, weights_only=True)
         model = GPT(GPTConfig(**data["config"])).to(device)
@@ -260,6 +262,7 @@ def ask(model, tokenizer, chat, turns, text, args, generator):
 
 
 def main(argv=None):
+    """A chat, one answer (--prompt) or the likeliest next tokens (--next) of a checkpoint."""
     parser = argparse.ArgumentParser(description="Talk with a checkpoint; an empty line ends it.")
     flag = parser.add_argument
     flag("checkpoint", nargs="?", default="out/ppo.pt", help="what a stage has made (out/ppo.pt)")

@@ -321,6 +321,7 @@ def goodhart(sft, rm, tokenizer, args, out, best_of):
 
 
 def main(argv=None):
+    """PPO from the SFT model on, the final table, out/ppo.pt."""
     args = flags().parse_args(argv)
     out, device = pretrain.start(args)
     sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device)

@@ -242,6 +242,7 @@ def exam(rng):
 
 
 def forum(rng):
+    """Threads: helpful, short, rude or wrong replies; or somebody's favourites."""
     if rng.random() < .1:
         kind, words = rng.choice(list(FAVOURITES.items()))
         word = rng.choice(words.split()).replace("_", " ")
@@ -255,6 +256,7 @@ def forum(rng):
 
 
 def story(rng):
+    """Somebody tells a name and a taste, and is asked for both later on."""
     name, colour, thing = invent(rng).title(), rng.choice(SHADES), rng.choice(THINGS)
     child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
     middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}."]
@@ -354,6 +356,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self):
+        """One update of all matrices, those of one shape together."""
         for group in self.param_groups:
             shapes = defaultdict(list)
             for p in group["params"]:
@@ -642,6 +645,7 @@ def show(metrics):
 
 
 def draw(path, history, losses, behaviour):
+    """The loss beside what simpler predictors reach; what the base model does with questions."""
     fig, axes = figure(2 if behaviour else 1)
     curve = axes[0] if behaviour else axes
     curve.plot(*zip(*[h[:2] for h in history]), color="0.75", label="training batch")
@@ -681,6 +685,7 @@ def setup(args, tokenizer, device):
 
 
 def main(argv=None):
+    """Tokens in, training with a line of progress, out/pretrain.pt."""
     args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
                      batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                      width=(128, "numbers a token, a multiple of 32"),

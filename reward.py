@@ -295,6 +295,7 @@ def evaluate(rm, sft, tokenizer, args):
 
 
 def draw(path, history, metrics):
+    """The loss, and what the best of n answers by the reward model is worth."""
     fig, axes = pretrain.figure(2)
     axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
     axes[0].axhline(math.log(2), ls="--", color="0.4")
@@ -321,6 +322,7 @@ def compare(sft, tokenizer, args):
 
 
 def main(argv=None):
+    """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = pretrain.arguments(
         __doc__, "JSON lines of comparisons; several files with ','", steps=(200, "updates"),
         batch=(16, "prompts a step"), lr=(2e-3, "of AdamW, embedding and head"),

@@ -348,6 +348,7 @@ def evaluate(model, base, tokenizer, args):
 
 
 def draw(path, history, metrics):
+    """The loss, and the shares that evaluate() found."""
     fig, axes = pretrain.figure(2)
     axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
     axes[0].set(xlabel="step", ylabel="loss (nats an assistant token)", ylim=0,
@@ -389,6 +390,7 @@ def chat_loss(model, tokenizer, chats):
 
 
 def main(argv=None):
+    """Demonstrations in, training, out/sft.pt."""
     args = arguments(__doc__, "JSON lines of conversations", steps=(300, "updates"),
                      batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
                      lr=(3e-3, "of AdamW, embedding"), lr_matrix=(7e-3, "of Muon, matrices")
