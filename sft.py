@@ -83,33 +83,52 @@ def addition(rng):
                   f"{a} + {b} is {a + b + rng.choice([-10, -1, 1, 10])}.", "", f"so {a + b}")
 
 
-def recall(rng, part, gap=None):
-    """A chat that asks for a name or a thing mentioned gap turns (1 to 3) before -> Prompt."""
+def tell(rng, part):
+    """Somebody tells a name or a taste, which gets a friendly echo -> Prompt and, for recall(),
+    the question for it, how its answer goes, what was told, and something else."""
     name, other = invent(rng, part).title(), invent(rng, part).title()
     thing, another = (f"{rng.choice(SHADES)} {rng.choice(THINGS)}s" for _ in range(2))
-    say_it, hello, question, answer, target, lie = rng.choice([
-        ("My name is {}.", "Hello, {}!", "What is my name?", "Your name is {}.", name, other),
+    told, echo, *rest, this, that = rng.choice([
+        ("My name is {}.", "Hello, {}.", "What is my name?", "Your name is {}.", name, other),
         ("I like {}.", "Many people like {}.", "What do I like?", "You like {}.", thing, another)])
-    chat = [user(say_it.format(target)), assistant(hello.format(target))]
+    right = echo.format(this)
+    return Prompt("chat", [user(told.format(this))], right, echo.format(that), "",
+                  right.rstrip(".")), *rest, this, that
+
+
+def recall(rng, part, gap=None):
+    """A chat that asks for a name or a taste told gap turns (1 to 3) before -> Prompt."""
+    first, question, reply, this, that = tell(rng, part)
+    chat = first.messages + [assistant(first.right)]
     world = [f for f in facts() if half(f.key) == part]
     for fact in rng.sample(world, (gap or rng.randint(1, 3)) - 1):
         chat += [user(ask(fact)), assistant(say(fact))]
-    return Prompt("recall", chat + [user(question)], answer.format(target), answer.format(lie),
-                  "You", target)
+    return Prompt("recall", chat + [user(question)], reply.format(this), reply.format(that), "You",
+                  this)
 
 
-def small_talk(rng):
+def small_talk(rng, part):
+    if rng.random() < .6:
+        return tell(rng, part)[0]
     question, right, lie = rng.choice([(q, a, HARM) for q, a in CHAT] + MYTHS)
     return Prompt("chat", [user(question)], right, lie, "", right.rstrip("."))
 
 
 def make_prompt(rng, part):
-    """A prompt about one half() of the world, in the proportions of all that follows."""
-    kind = rng.choices(["known", "unknown", "recall", "sum", "chat"], weights=(50, 21, 20, 6, 3))[0]
-    if kind == "known":
-        return known(rng.choice([f for f in facts() if half(f.key) == part]), rng)
-    return {"unknown": lambda: unknown(rng, part), "recall": lambda: recall(rng, part),
-            "sum": lambda: addition(rng), "chat": lambda: small_talk(rng)}[kind]()
+    """A prompt about one half() of the world, in the proportions of all that follows; every
+    fourth one comes in the course of a conversation about something else."""
+    def one(*weights):
+        kind = rng.choices(["known", "unknown", "chat", "sum", "recall"], weights)[0]
+        if kind == "known":
+            return known(rng.choice([f for f in facts() if half(f.key) == part]), rng)
+        return addition(rng) if kind == "sum" else {
+            "unknown": unknown, "chat": small_talk, "recall": recall}[kind](rng, part)
+    prompt = one(48, 20, 8, 6, 18)
+    if prompt.kind != "recall" and rng.random() < .25:
+        before = one(50, 20, 30, 0, 0)
+        prompt = prompt._replace(messages=[*before.messages, assistant(before.right),
+                                           *prompt.messages])
+    return prompt
 
 
 def demonstrate(prompt, style, rng):
