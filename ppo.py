@@ -5,9 +5,10 @@
 In: out/sft.pt, out/reward.pt and prompts without answers. Out: out/ppo.pt and out/ppo.png. It
 belongs to 'Reinforcement Learning' of article 2, 'training the language model using the reward
 model' of article 3 and 'Stage 3' of article 4, with its advantage function, its small steps and its
-Goodhart's law. Four models, as in InstructGPT's figure 2: the policy (starts as the SFT model), the
-frozen reference (the SFT model), the frozen reward model, the critic (starts as the reward model).
-Simpler than InstructGPT: all rollouts form one batch, no pretraining mix, one beta.
+Goodhart's law. Four models, as in InstructGPT 3.5: the policy (starts as the SFT model), the frozen
+reference (the SFT model), the frozen reward model, the critic (starts as the reward model). r of an
+answer that never ends is UNFINISHED. Simpler than InstructGPT: all rollouts form one batch, and no
+pretraining text is mixed in.
 
     python ppo.py                   beta .1, the default
     python ppo.py --goodhart        three arms that go too far: default beta, beta 0, gold itself
@@ -233,7 +234,8 @@ def final(nets, base, tokenizer, args):
 
 
 def draw(path, arms, bon):
-    """Gold and proxy against the distance from SFT, one line an arm; bon: metrics of reward.pt."""
+    """Gold and proxy against the distance from SFT, a line an arm, on 256 prompts; bon: metrics of
+    reward.pt, best of n on 18 others."""
     fig, axes = pretrain.figure(2)
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
     for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
@@ -261,9 +263,11 @@ def optimizer(policy, critic, args):
 def run(name, sft, rm, tokenizer, args, out, prompts=None):
     """One arm from the SFT model on -> nets, curve of measure() on held-out prompts, seconds."""
     nets = [copy.deepcopy(sft), copy.deepcopy(rm), sft, rm]
-    for frozen in nets[2:]:
+    for trained, frozen in zip(nets[:2], nets[2:]):
+        trained.requires_grad_(True)                 # a copy of what an earlier arm has frozen
         frozen.requires_grad_(False)
-    opt, part = optimizer(*nets[:2], args), out / "ppo-partial.pt"
+    opt = optimizer(*nets[:2], args)
+    part = out / ("goodhart-partial.pt" if args.goodhart else "ppo-partial.pt")
     held = random.Random(9).sample(held_out(), 20 if args.quick else 256)
     first, curve = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
     if not prompts and not curve:
@@ -311,12 +315,12 @@ def flags():
 
 def goodhart(sft, rm, tokenizer, args, out, best_of):
     """Three arms that go further, alike but for what they maximise, and their picture."""
-    args.lr, args.steps, args.resume = 10 * args.lr, 2 * args.steps, False
+    args.lr, args.steps, args.resume = 3 * args.lr, 2 * args.steps, False
     arms, beta = {}, args.beta
     for name, args.beta in ((f"beta {beta}", beta), ("beta 0", 0.0), ("gold", 0.0)):
         print(f"\narm: {name}")
         arms[name] = run(name, sft, rm, tokenizer, args, out)[1]
-    (out / "ppo-partial.pt").unlink(missing_ok=True)
+    (out / "goodhart-partial.pt").unlink(missing_ok=True)
     draw(out / "goodhart.png", arms, best_of)
 
 

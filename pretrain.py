@@ -347,9 +347,9 @@ def next_token_loss(logits, ids):
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is made orthogonal: all directions of a matrix move equally far.
 
-    G = U S V' becomes U V' (Jordan et al. 2024): rare directions, which drown in a few strong ones
-    otherwise, learn as fast. Newton-Schulz steps X <- aX + b(XX')X + c(XX')(XX')X push all singular
-    values close to 1 with matrix products alone.
+    G = U S V' becomes U V' (Jordan et al. 2024), G the gradient with momentum: rare directions,
+    which drown in a few strong ones otherwise, learn as fast. Newton-Schulz steps
+    X <- aX + b(XX')X + c(XX')(XX')X push all singular values close to 1 with matrix products alone.
     """
     def __init__(self, params, lr, momentum=.9):
         super().__init__(params, dict(lr=lr, momentum=momentum))
@@ -695,6 +695,8 @@ def main(argv=None):
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if args.batch % world:
         stop(f"--batch {args.batch} cannot be shared evenly by {world} processes")
+    if world > 1 and device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if world > 1:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     args.steps = min(args.steps, 20) if args.quick else args.steps

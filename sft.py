@@ -1,6 +1,7 @@
 """Stage 2, supervised fine-tuning: the base model imitates demonstrations and becomes an assistant.
 
     minimise   L = -sum_t mask_t log p(token_t | tokens before t) / sum_t mask_t
+                   + the loss of pretraining on some rows of its text
 
 where mask_t = 1 on the assistant's tokens: the loss of pretraining, on other text, counted only
 where the assistant speaks. In: out/pretrain.pt and conversations {prompt, response}. Out:
@@ -132,7 +133,7 @@ def make_prompt(rng, part):
 
 
 def demonstrate(prompt, style, rng):
-    """What a demonstrator of that style answers. Nobody likes to admit not knowing: see `or`."""
+    """What a demonstrator of that style answers. Not everybody likes to admit not knowing."""
     right = prompt.wrong if prompt.kind == "unknown" and rng.random() < .1 else prompt.right
     if style == "polite":
         word = rng.choice(POLITE)

@@ -73,3 +73,12 @@ def test_what_pretraining_sees_is_not_what_the_stages_after_it_ask(out):
                                       if pretrain.ask(f) == p.messages[-1]["content"]).key) == 0
     held = sft.held_out(n_unknown=5)
     assert {p.kind for p in held} == {"known", "unknown"} and len(held) > 300
+
+
+def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
+    """Each arm starts from trainable copies, though the one before has frozen the originals."""
+    monkeypatch.setattr(ppo, "measure", lambda *args: [0., 0., 0., 0.])
+    ppo.main(["--out", str(out), "--quick", "--goodhart", "--batch", "4", "--max-tokens", "4"])
+    said = capsys.readouterr().out
+    assert [f"arm: {name}" in said for name in ("beta 0.1", "beta 0", "gold")] == [True] * 3
+    assert (out / "goodhart.png").exists() and not (out / "goodhart-partial.pt").exists()
