@@ -5,7 +5,7 @@ What is optimised: the number of tokens that a text needs. Training starts from 
 again and again, makes the pair of neighbours seen most often a new token (Sennrich et al. 2016; on
 bytes: GPT-2). In: text files. Out: out/tokenizer.json, a rank for every token, the order in which
 encoding merges. Article 3 numbers the words of English; bytes also spell the words it forgot.
-Simpler than GPT-4's: a thousand tokens, not a hundred thousand; digits one by one, not in groups
+Simpler than GPT-4's: two thousand tokens, not a hundred thousand; digits one by one, not in groups
 of up to three, so that a tiny model can learn to add; chunks over LONG characters are cut.
 
     python bpe.py --data my.txt --vocab 4096       # seconds; without --data: the tiny internet

@@ -56,6 +56,7 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
     """Generalised advantage estimation (1506.02438, equation 16): all (B,T-1), returns = A + V.
 
     delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1},  V past the end 0
+    where the mask is 1; r, V and A are 0 elsewhere.
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
@@ -75,8 +76,8 @@ def whiten(x, mask):
 
 
 def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
-    """sum(mask * max(-A * rho, -A * clip(rho, 1 - eps, 1 + eps))) / sum(mask), where
-    rho = exp(logp - logp_old).
+    """sum(mask * max(-A * rho, -A * clamp(rho, 1 - clip, 1 + clip))) / sum(mask), where
+    rho = exp(logp - logp_old) and A the advantages.
 
     All (B,T-1) -> scalar. PPO (1707.06347), equation 7, as a loss; article 4, small steps.
     """
@@ -88,6 +89,85 @@ def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
 def value_loss(values, returns, mask):
     """Half the mean squared error of the critic over the response tokens -> scalar."""
     return .5 * ((values - returns) ** 2 * mask).sum() / mask.sum()
+
+
+# ------------------------------------------------------------------------------------- evaluation
+
+@torch.no_grad()
+def kl_to(policy, reference, tokenizer, prompts, texts):
+    """log policy(answer) - log reference(answer) of answers that the policy gave, mean in nats."""
+    total, device = 0.0, policy.wte.weight.device
+    for i in range(0, len(texts), 64):
+        rows = [(len(render_prompt(p.messages, tokenizer)), tokens(tokenizer, p.messages, t))
+                for p, t in zip(prompts[i:i + 64], texts[i:i + 64])]
+        ids = pad([r for _, r in rows], device=device)
+        mask = pad([[0] * (n - 1) + [1] * (len(r) - n) for n, r in rows], device=device)
+        total += float(((log_probs(policy, ids) - log_probs(reference, ids)) * mask).sum())
+    return total / len(texts)
+
+
+def measure(nets, tokenizer, prompts, seed):
+    """The policy on held-out prompts -> [KL, proxy, gold, standard error of gold]."""
+    policy, _, reference, rm = nets
+    texts = answer(policy, tokenizer, prompts, seed=seed)[0]
+    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
+    return [kl_to(policy, reference, tokenizer, prompts, texts),
+            float(score(rm, tokenizer, prompts, texts).mean()), float(golds.mean()),
+            float(golds.std() / len(golds) ** .5)]
+
+
+def row_of(prompts, texts, sft_golds):
+    """One line of the final table -> dict of floats, and the gold of each answer."""
+    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
+    wins = None if sft_golds is None else (golds > sft_golds) + .5 * (golds == sft_golds)
+    return rates(prompts, texts) | {"gold": float(golds.mean()), "wins against SFT":
+                                    .5 if wins is None else float(wins.mean())}, golds
+
+
+def final(nets, base, tokenizer, args):
+    """The table that everything was for; ten prompts answered by base, SFT and PPO -> metrics."""
+    policy, _, sft, rm = nets
+    few, seed = 10 if args.quick else None, args.seed + 6000
+    prompts = held_out(few, few or 200, args.seed)
+    texts = {"base zero-shot": answer(base, tokenizer, prompts, seed=seed)[0],
+             "base few-shot": few_shot(base, tokenizer, prompts, seed),
+             "SFT": answer(sft, tokenizer, prompts, seed=seed)[0]}
+    many = sample(sft, tokenizer, prompts, 16, seed + 1)
+    best = score_each(rm, tokenizer, prompts, many)[0].argmax(1)
+    texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
+    texts["PPO"] = answer(policy, tokenizer, prompts, seed=seed)[0]
+    _, sft_golds = row_of(prompts, texts["SFT"], None)
+    table = {name: row_of(prompts, t, sft_golds)[0] for name, t in texts.items()}
+    for name, some in texts.items():
+        sizes = [len(tokenizer.encode(text, specials=True)) for text in some]
+        table[name]["tokens an answer"] = float(np.mean(sizes))
+    table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, texts["PPO"])
+    print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
+    for what in table["PPO"]:
+        print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
+    print("\nThe same prompts, after each stage (reward model's score in front):")
+    for i in list(range(0, len(prompts), max(1, len(prompts) // 10)))[:10]:
+        print(prompts[i].messages[-1]["content"])
+        for name in ("base zero-shot", "SFT", "PPO"):
+            r = float(score(rm, tokenizer, [prompts[i]], [texts[name][i]]))
+            print(f"  {name:15s}{r:6.2f}  {texts[name][i].removesuffix('<|end|>')!r}")
+    return {f"{name}: {what}": v for name, row in table.items() for what, v in row.items()}
+
+
+def draw(path, arms, bon):
+    """Gold and proxy against the distance from SFT, a line an arm, on 256 prompts; bon: metrics of
+    reward.pt, best of n on 18 others."""
+    fig, axes = pretrain.figure(2)
+    ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
+    for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
+        for name, curve in arms.items():
+            distance = [max(0, point[0]) ** .5 for point in curve]
+            axis.plot(distance, [point[column] for point in curve], "o-", lw=3, label=name)
+        axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
+                  [bon[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
+        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
+    axes[0].legend()
+    fig.savefig(path)
 
 
 # ------------------------------------------------------------------------------------------ train
@@ -168,85 +248,6 @@ def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
         score, log_ratio = float(scores[0]), stats.pop("KL of the first")
         yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], score, log_ratio,
                                 score - args.beta * log_ratio)
-
-
-# ------------------------------------------------------------------------------------- evaluation
-
-@torch.no_grad()
-def kl_to(policy, reference, tokenizer, prompts, texts):
-    """log policy(answer) - log reference(answer) of answers that the policy gave, mean in nats."""
-    total, device = 0.0, policy.wte.weight.device
-    for i in range(0, len(texts), 64):
-        rows = [(len(render_prompt(p.messages, tokenizer)), tokens(tokenizer, p.messages, t))
-                for p, t in zip(prompts[i:i + 64], texts[i:i + 64])]
-        ids = pad([r for _, r in rows], device=device)
-        mask = pad([[0] * (n - 1) + [1] * (len(r) - n) for n, r in rows], device=device)
-        total += float(((log_probs(policy, ids) - log_probs(reference, ids)) * mask).sum())
-    return total / len(texts)
-
-
-def measure(nets, tokenizer, prompts, seed):
-    """The policy on held-out prompts -> [KL, proxy, gold, standard error of gold]."""
-    policy, _, reference, rm = nets
-    texts = answer(policy, tokenizer, prompts, seed=seed)[0]
-    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
-    return [kl_to(policy, reference, tokenizer, prompts, texts),
-            float(score(rm, tokenizer, prompts, texts).mean()), float(golds.mean()),
-            float(golds.std() / len(golds) ** .5)]
-
-
-def row_of(prompts, texts, sft_golds):
-    """One line of the final table -> dict of floats."""
-    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
-    wins = None if sft_golds is None else (golds > sft_golds) + .5 * (golds == sft_golds)
-    return rates(prompts, texts) | {"gold": float(golds.mean()), "wins against SFT":
-                                    .5 if wins is None else float(wins.mean())}, golds
-
-
-def final(nets, base, tokenizer, args):
-    """The table that everything was for; ten prompts answered by base, SFT and PPO -> metrics."""
-    policy, _, sft, rm = nets
-    few, seed = 10 if args.quick else None, args.seed + 6000
-    prompts = held_out(few, few or 200, args.seed)
-    texts = {"base zero-shot": answer(base, tokenizer, prompts, seed=seed)[0],
-             "base few-shot": few_shot(base, tokenizer, prompts, seed),
-             "SFT": answer(sft, tokenizer, prompts, seed=seed)[0]}
-    many = sample(sft, tokenizer, prompts, 16, seed + 1)
-    best = score_each(rm, tokenizer, prompts, many)[0].argmax(1)
-    texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
-    texts["PPO"] = answer(policy, tokenizer, prompts, seed=seed)[0]
-    _, sft_golds = row_of(prompts, texts["SFT"], None)
-    table = {name: row_of(prompts, t, sft_golds)[0] for name, t in texts.items()}
-    for name, some in texts.items():
-        sizes = [len(tokenizer.encode(text, specials=True)) for text in some]
-        table[name]["tokens an answer"] = float(np.mean(sizes))
-    table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, texts["PPO"])
-    print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
-    for what in table["PPO"]:
-        print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
-    print("\nThe same prompts, after each stage (reward model's score in front):")
-    for i in list(range(0, len(prompts), max(1, len(prompts) // 10)))[:10]:
-        print(prompts[i].messages[-1]["content"])
-        for name in ("base zero-shot", "SFT", "PPO"):
-            r = float(score(rm, tokenizer, [prompts[i]], [texts[name][i]]))
-            print(f"  {name:15s}{r:6.2f}  {texts[name][i].removesuffix('<|end|>')!r}")
-    return {f"{name}: {what}": v for name, row in table.items() for what, v in row.items()}
-
-
-def draw(path, arms, bon):
-    """Gold and proxy against the distance from SFT, a line an arm, on 256 prompts; bon: metrics of
-    reward.pt, best of n on 18 others."""
-    fig, axes = pretrain.figure(2)
-    ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
-    for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
-        for name, curve in arms.items():
-            distance = [max(0, point[0]) ** .5 for point in curve]
-            axis.plot(distance, [point[column] for point in curve], "o-", lw=3, label=name)
-        axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
-                  [bon[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
-        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
-    axes[0].legend()
-    fig.savefig(path)
 
 
 # ------------------------------------------------------------------------------------------- main

@@ -347,8 +347,9 @@ def next_token_loss(logits, ids):
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is made orthogonal: all directions of a matrix move equally far.
 
-    G = U S V' becomes U V' (Jordan et al. 2024), G the gradient with momentum: rare directions,
-    which drown in a few strong ones otherwise, learn as fast. Newton-Schulz steps
+    W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the gradient with Nesterov's
+    momentum (Jordan et al. 2024): rare directions, which drown in a few strong ones otherwise,
+    learn as fast. Newton-Schulz steps
     X <- aX + b(XX')X + c(XX')(XX')X push all singular values close to 1 with matrix products alone.
     """
     def __init__(self, params, lr, momentum=.9):

@@ -1,7 +1,8 @@
 """Stage 3, the reward model: a network that learns to judge answers as people rank them.
 
-    minimise   L = -mean over pairs of log sigmoid(r(prompt, better) - r(prompt, worse))
+    minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
+over the pairs of each ranking, then over the rankings.
 In: out/sft.pt and rankings of its own answers, K = 4 to a prompt. Out: out/reward.pt, which gives
 any prompt and answer a score r, and out/reward.png. It belongs to 'Reward Modelling' of article 2,
 'training the reward model' of article 3 (the mechanic who learns your taste) and 'Stage 3' of

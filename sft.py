@@ -1,14 +1,14 @@
 """Stage 2, supervised fine-tuning: the base model imitates demonstrations and becomes an assistant.
 
     minimise   L = -sum_t mask_t log p(token_t | tokens before t) / sum_t mask_t
-                   + the loss of pretraining on some rows of its text
+                   + the loss of pretraining on --mix rows of its text (without --data)
 
 where mask_t = 1 on the assistant's tokens: the loss of pretraining, on other text, counted only
-where the assistant speaks. In: out/pretrain.pt and conversations {prompt, response}. Out:
+where the assistant speaks. In: out/pretrain.pt and conversations of prompts and answers. Out:
 out/sft.pt and out/sft.png. It belongs to 'Phase 2 Supervised Fine Tuning' of article 2, 'Stage 2'
 of article 4 and 'the sauce' of article 1. The demonstrators are people: most are helpful, some are
 rude, lazy or confidently wrong, a few fawn. They only ever talk about one half of the world; every
-number is measured on the other half: what is right there was learned by reading, in pretraining.
+accuracy about facts is of the other half: what is right there was read, in pretraining.
 Simpler than InstructGPT: 8,000 conversations about short answers, made here by a seeded grammar.
 
     python sft.py                   the tiny internet's demonstrations
@@ -339,7 +339,8 @@ def show_chat(chat, tokenizer):
 
 
 def few_shot(base, tokenizer, prompts, seed=0):
-    """The base model with four examples before each question -> its line of answer, as a chat's."""
+    """The base model with four examples before each question -> its line of answer. The <|end|>
+    is ours: a line's end counts as one."""
     shots = "".join(f"{ask(f)}\n{say(f)}\n\n" for f in
                     random.Random(seed).sample([f for f in facts() if half(f.key) == 0], 4))
     rows = [tokenizer.encode(f"{shots}{p.messages[-1]['content']}\n") for p in prompts]

@@ -221,3 +221,12 @@ def test_an_answer_that_never_ended_gets_the_low_score(tokenizer, monkeypatch):
         assert torch.equal(logp_ref, ppo.log_probs(nets[2], ids))
     want = [alone[0], ppo.UNFINISHED, alone[2]]
     assert scores.tolist() == pytest.approx(want, abs=1e-5)
+
+
+def test_every_weight_is_trained_once_at_its_own_rate():
+    """Policy, its sharpness and the critic: three rates, and no weight forgotten or moved twice."""
+    policy, critic = tiny_gpt(0), tiny_critic()
+    opt = ppo.optimizer(policy, critic, SimpleNamespace(lr=1., lr_sharpness=2., lr_critic=3.))
+    rates = [(id(p), group["lr"]) for group in opt.param_groups for p in group["params"]]
+    wanted = {id(p): 1. for p in policy.parameters()} | {id(p): 3. for p in critic.parameters()}
+    assert len(rates) == len(wanted) and dict(rates) == wanted | {id(policy.sharpness): 2.}

@@ -1,4 +1,6 @@
 """The GPT: attention, causality, the key/value cache, sampling, checkpoints."""
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -97,3 +99,11 @@ def test_prompts_that_do_not_fit_are_refused():
     for prompts in ([[]], [[1] * 24]):
         with pytest.raises(ValueError):
             model.generate(tiny(), prompts, 3)
+
+
+def test_sharpness_is_the_log_of_a_factor_on_all_logits():
+    net, ids = tiny(), torch.tensor([[1, 2, 3]])
+    net.sharpness.data.fill_(0)
+    before = net(ids)
+    net.sharpness.data.fill_(math.log(2))
+    assert before.abs().max() > 0 and torch.allclose(net(ids), 2 * before)
