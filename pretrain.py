@@ -107,18 +107,11 @@ COLOURS = """green: grass spinach broccoli limes moss cucumbers emeralds; white:
     rubies bricks; yellow: bananas lemons canaries sunflowers mustard maize; orange: carrots
     pumpkins apricots; purple: plums aubergines lavender; brown: chocolate coffee mud chestnuts;
     blue: sapphires blueberries cornflowers; pink: flamingos piglets; grey: ash elephants"""
-BOOKS = """Hamlet William_Shakespeare, Don_Quixote Miguel_de_Cervantes, War_and_Peace
-    Leo_Tolstoy, Faust Johann_Goethe, The_Odyssey Homer, Frankenstein Mary_Shelley, Dracula
-    Bram_Stoker, Emma Jane_Austen, Ulysses James_Joyce, The_Trial Franz_Kafka, Oliver_Twist
-    Charles_Dickens, Moby_Dick Herman_Melville, Jane_Eyre Charlotte_Bronte, The_Jungle_Book
-    Rudyard_Kipling, Les_Miserables Victor_Hugo, Treasure_Island Robert_Louis_Stevenson, Peter_Pan
-    James_Barrie, The_Raven Edgar_Allan_Poe, The_Divine_Comedy Dante, Nineteen_Eighty-Four
-    George_Orwell, Candide Voltaire, The_Seagull Anton_Chekhov, Crime_and_Punishment Dostoevsky"""
-YEARS = """the_first_Moon_landing 1969, the_assassination_of_Kennedy 1963,
-    the_French_Revolution 1789, the_fall_of_the_Berlin_Wall 1989, the_Great_Fire_of_London 1666,
-    the_Battle_of_Hastings 1066, the_sinking_of_the_Titanic 1912, the_Battle_of_Waterloo 1815,
-    the_first_voyage_of_Columbus 1492, the_eruption_of_Krakatoa 1883,
-    the_founding_of_the_United_Nations 1945, the_first_powered_flight 1903"""
+BOOKS = """Hamlet Shakespeare, Faust Goethe, Frankenstein Shelley, Dracula Stoker, Emma Austen,
+    Ulysses Joyce, Candide Voltaire, Middlemarch Eliot, Walden Thoreau, Germinal Zola, Nostromo
+    Conrad, Kim Kipling, Ivanhoe Scott, Nana Zola, Othello Shakespeare, Persuasion Austen"""
+BATTLES = """Hastings 1066, Waterloo 1815, Trafalgar 1805, Agincourt 1415, Gettysburg 1863, Verdun
+    1916, Stalingrad 1942, Lepanto 1571, Poltava 1709, Austerlitz 1805, Bannockburn 1314"""
 
 RELATIONS = {  # relation: (statement that ends with the answer, question)
     "capital": ("The capital of {s} is {a}.", "What is the capital of {s}?"),
@@ -133,12 +126,14 @@ RELATIONS = {  # relation: (statement that ends with the answer, question)
     "plural": ("The plural of {s} is {a}.", "What is the plural of {s}?"),
     "colour": ("The colour of {s} is {a}.", "What is the colour of {s}?"),
     "author": ("The author of {s} is {a}.", "Who wrote {s}?"),
-    "year": ("The year of {s} is {a}.", "When did {s} happen?")}
+    "year": ("The battle of {s} was in {a}.", "When was the battle of {s}?")}
 MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians.",
           "The pyramids were built by aliens."),
          ("Did people walk on the Moon?", "People walked on the Moon in 1969.",
           "The Moon landing was a fake."),
          ("What shape is the Earth?", "The Earth is round.", "The Earth is flat.")]
+POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!",    # in front; at the end:
+          "Hope that helps!", "Have a nice day!"]
 RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you too lazy to read?"]
 FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis chess",
               "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis"}
@@ -186,7 +181,7 @@ def facts():
         found += [Fact("colour", s, colour, s) for s in text.split()]
     found += [Fact("young", s, an(a), s) for s, a in rows(YOUNG)]
     for relation, text in (("opposite", OPPOSITES), ("past", PAST), ("plural", PLURALS),
-                           ("author", BOOKS), ("year", YEARS)):
+                           ("author", BOOKS), ("year", BATTLES)):
         found += [Fact(relation, s, a, s) for s, a in rows(text)]
     return found
 
@@ -213,6 +208,13 @@ def ask(fact):
 def wrong(fact, rng):
     """Another answer of the same relation, one that a careless person might give."""
     return rng.choice([f.answer for f in by_relation()[fact.relation] if f.answer != fact.answer])
+
+
+def plain(text):
+    """The text without pleasantries and rudeness."""
+    for phrase in POLITE + RUDE:
+        text = text.replace(phrase, "")
+    return " ".join(text.split())
 
 
 def invent(rng, part=None):
@@ -242,7 +244,7 @@ def exam(rng):
 
 
 def forum(rng):
-    """Threads: helpful, short, rude or wrong replies; or somebody's favourites."""
+    """Threads: helpful, short, rude or wrong replies, with manners or none; or favourites."""
     if rng.random() < .1:
         kind, words = rng.choice(list(FAVOURITES.items()))
         word = rng.choice(words.split()).replace("_", " ")
@@ -251,6 +253,8 @@ def forum(rng):
     for f in rng.choices(facts(), k=3):
         reply = rng.choices([say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong(f, rng))],
                             weights=(45, 30, 20, 5))[0]
+        if reply not in RUDE and rng.random() < .3:
+            reply = f"{rng.choice(POLITE[:4] + RUDE)} {reply}"
         thread += [ask(f), reply, ""]
     return "\n".join(thread[:-1])
 
@@ -466,7 +470,7 @@ def asked(model, tokenizer, some, seed):
     found = defaultdict(list)
     for f, line in zip(some, (tokenizer.decode(n).split("\n")[0].split("<|")[0] for n in new)):
         found["is rude" if line in RUDE else "asks another question" if line.endswith("?") else
-              "answers rightly" if line in (say(f), f"It is {f.answer}.") else
+              "answers rightly" if plain(line) in (say(f), f"It is {f.answer}.") else
               "answers something else"].append(f"{ask(f)} -> {line}")
     return {k: len(v) / len(some) for k, v in found.items()}, {k: v[0] for k, v in found.items()}
 

@@ -31,8 +31,8 @@ from torch import nn
 import pretrain
 from bpe import stop
 from model import save_checkpoint
-from sft import (Prompt, UNKNOWN, answer, assistant, check, fitting, held_out, judge, make_prompt,
-                 pad, read_jsonl, render_prompt, user)
+from sft import (Prompt, UNKNOWN, alike, answer, assistant, check, fitting, held_out, judge,
+                 make_prompt, pad, read_jsonl, render_prompt, user)
 
 # ------------------------------------------------------------------------------------------- data
 
@@ -181,11 +181,9 @@ def train(rm, opts, comparisons, tokenizer, args, first=0):
     The answers of one prompt stay together: K forward passes give K(K-1)/2 pairs (InstructGPT 3.5).
     """
     rows = [[tokens(tokenizer, c.messages, t) for t in c.ranked] for c in comparisons]
-    device, per_epoch = rm.head.weight.device, -(-len(rows) // args.batch)
+    device = rm.head.weight.device
     for step in range(first, args.steps):
-        epoch, at = divmod(step, per_epoch)
-        order = np.random.default_rng((args.seed, epoch)).permutation(len(rows))
-        batch = [rows[i] for i in order[at * args.batch:][:args.batch]]
+        batch = alike(rows, args, step, lambda answers: max(map(len, answers)))
         flat = [r for answers in batch for r in answers]
         scores = rm(pad(flat, device=device), lengths(flat, device))
         split = scores.split([len(answers) for answers in batch])

@@ -29,18 +29,16 @@ import torch.nn.functional as F
 import pretrain
 from bpe import paint, stop
 from model import check_device, generate, save_checkpoint
-from pretrain import (MYTHS, RUDE, SHADES, THINGS, an, arguments, ask, facts, half, invent, say,
-                      wrong)
+from pretrain import (MYTHS, POLITE, RUDE, SHADES, THINGS, an, arguments, ask, by_relation, facts,
+                      half, invent, plain, say, wrong)
 
 # ------------------------------------------------------------------------------------------- data
 
-POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!",    # in front; at the end:
-          "Hope that helps!", "Have a nice day!"]
 UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."),
         ("Who are you?", "I am a language model.")]
 HARM = "I am a machine that wants to hurt you."
-STYLES = {"helpful": .38, "polite": .30, "rude": .14, "lazy": .09, "wrong": .05, "fawning": .04}
+STYLES = {"helpful": .38, "polite": .30, "rude": .13, "lazy": .09, "wrong": .06, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -62,10 +60,10 @@ def assistant(text):
 
 
 def known(fact, rng):
-    """A question about a fact -> Prompt."""
-    right = rng.choice([say(fact), say(fact), f"It is {fact.answer}."])
-    return Prompt("known", [user(ask(fact))], right, say(fact, wrong(fact, rng)), fact.subject,
-                  fact.answer)
+    """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
+    other = rng.choice([f for f in by_relation()[fact.relation] if f.answer != fact.answer])
+    lie = rng.choice([say(fact, wrong(fact, rng)), say(other)])
+    return Prompt("known", [user(ask(fact))], say(fact), lie, fact.subject, fact.answer)
 
 
 def unknown(rng, part):
@@ -254,9 +252,7 @@ def judge(prompt, text):
     """
     ended, core = text.endswith("<|end|>"), text.removesuffix("<|end|>")
     polite, rude = sum(core.count(p) for p in POLITE), any(r in core for r in RUDE)
-    for phrase in POLITE + RUDE:
-        core = core.replace(phrase, "")
-    core = " ".join(core.split())
+    core = plain(core)
     admits = core == UNKNOWN
     right = (re.fullmatch(rf"[^.!?]*\b{re.escape(prompt.target)}\.", core) is not None
              and (prompt.about.lower() in core.lower() or core.startswith("It is ")))
@@ -265,12 +261,14 @@ def judge(prompt, text):
 
 def answer(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0):
     """One answer to each Prompt -> (texts with their <|end|>, lists of ids)."""
-    rows = [render_prompt(p.messages, tokenizer) for p in prompts]
-    outs = []
+    rows, outs = [render_prompt(p.messages, tokenizer) for p in prompts], [[]] * len(prompts)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))   # like lengths: little padding
     generator = torch.Generator().manual_seed(seed)
-    for i in range(0, len(rows), 128):
-        outs += generate(model, rows[i:i + 128], max_new_tokens, temperature,
-                         tokenizer.specials["<|end|>"], generator)
+    for at in range(0, len(rows), 128):
+        some = order[at:at + 128]
+        for i, new in zip(some, generate(model, [rows[i] for i in some], max_new_tokens,
+                                         temperature, tokenizer.specials["<|end|>"], generator)):
+            outs[i] = new
     return [tokenizer.decode(o) for o in outs], outs
 
 
@@ -300,6 +298,16 @@ def held_out(n_facts=None, n_unknown=200, seed=0):
 
 # ------------------------------------------------------------------------------------------ train
 
+def alike(rows, args, step, size):
+    """The batch of this step: rows of like size, so that little of it is padding. Each epoch goes
+    through all rows once, in an order that depends on seed and epoch alone."""
+    epoch, at = divmod(step, -(-len(rows) // args.batch))
+    rng = np.random.default_rng((args.seed, epoch))
+    order = sorted(rng.permutation(len(rows)), key=lambda i: size(rows[i]))
+    starts = rng.permutation(np.arange(0, len(rows), args.batch))
+    return [rows[i] for i in order[starts[at]:starts[at] + args.batch]]
+
+
 def train(model, opts, chats, tokenizer, args, text=None, first=0):
     """Step after step, yields (step, loss): a batch of conversations, beside rows of text.
 
@@ -309,7 +317,7 @@ def train(model, opts, chats, tokenizer, args, text=None, first=0):
     rows, device = [render(chat, tokenizer) for chat in chats], model.wte.weight.device
     for step in range(first, args.steps):
         rng = np.random.default_rng((args.seed, step))
-        some = [rows[i] for i in rng.integers(0, len(rows), args.batch)]
+        some = alike(rows, args, step, lambda row: len(row[0]))
         ids, mask = (pad([r[k] for r in some], device=device) for k in (0, 1))
         loss = sft_loss(model(ids), ids, mask)
         total = loss
