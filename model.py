@@ -128,8 +128,8 @@ class GPT(nn.Module):
         return norm(x)
 
     def logits(self, x):
-        head = self.wte.weight * self.sharpness.exp()        # cheaper than to multiply all logits
-        return F.linear(x, head.to(x.dtype)).float()
+        x = (x.float() * self.sharpness.exp()).to(x.dtype)   # cheaper than to multiply all logits
+        return F.linear(x, self.wte.weight.to(x.dtype)).float()
 
     def forward(self, ids):
         return self.logits(self.hidden(ids))                                 # (B,T,V)

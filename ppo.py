@@ -34,10 +34,17 @@ from sft import (Prompt, answer, check, few_shot, fitting, held_out, make_prompt
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
-def log_probs(model, ids, temperature=1.0):
-    """log p of every token given those before it -> (B,T-1), index t for ids[:, t + 1]."""
-    logp = (model(ids[:, :-1]).float() / temperature).log_softmax(-1)     # (B,T-1,V)
-    return logp.gather(2, ids[:, 1:, None]).squeeze(2)
+def log_probs(model, ids, temperature=1.0, mask=None):
+    """log p of every token given those before it -> (B,T-1), index t for ids[:, t + 1]. With a
+    mask (B,T-1) only of the tokens where it is 1; 0 elsewhere."""
+    tokens = ids[:, 1:]
+    if mask is None:
+        logp = (model(ids[:, :-1]).float() / temperature).log_softmax(-1)     # (B,T-1,V)
+        return logp.gather(2, tokens[:, :, None]).squeeze(2)
+    at = mask.nonzero(as_tuple=True)         # N places; the logits of prompts would cost the most
+    logits = model.logits(model.hidden(ids[:, :-1])[at])                      # (N,V)
+    logp = (logits / temperature).log_softmax(-1).gather(1, tokens[at][:, None]).squeeze(1)
+    return logp.new_zeros(tokens.shape).index_put(at, logp)
 
 
 def token_rewards(logp, logp_ref, mask, scores, beta):
@@ -102,7 +109,8 @@ def kl_to(policy, reference, tokenizer, prompts, texts):
                 for p, t in zip(prompts[i:i + 64], texts[i:i + 64])]
         ids = pad([r for _, r in rows], device=device)
         mask = pad([[0] * (n - 1) + [1] * (len(r) - n) for n, r in rows], device=device)
-        total += float(((log_probs(policy, ids) - log_probs(reference, ids)) * mask).sum())
+        there, then = (log_probs(model, ids, mask=mask) for model in (policy, reference))
+        total += float((there - then).sum())
     return total / len(texts)
 
 
@@ -184,7 +192,7 @@ def rollout(policy, tokenizer, prompts, max_new_tokens, generator, device):
 
 def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
     """One PPO update from one batch of rollouts -> diagnostics."""
-    logp, values = log_probs(policy, ids), critic.values(ids[:, :-1])     # (B,T-1)
+    logp, values = log_probs(policy, ids, 1.0, mask), critic.values(ids[:, :-1])     # (B,T-1)
     logp_old, n = logp.detach(), mask.sum()
     rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
     advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
@@ -195,7 +203,7 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
     advantages = whiten(advantages, mask)
     for epoch in range(args.epochs):
         if epoch:  # the first pass is the one that gave logp_old
-            logp, values = log_probs(policy, ids), critic.values(ids[:, :-1])
+            logp, values = log_probs(policy, ids, 1.0, mask), critic.values(ids[:, :-1])
         ratio = (logp.detach() - logp_old) * mask
         stats["approx KL"] = float(((ratio.exp() - 1 - ratio) * mask).sum() / n)  # k3, for logging
         stats["clipped"] = float((((ratio.exp() - 1).abs() > args.clip) * mask).sum() / n)
@@ -233,7 +241,7 @@ def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
                                           device)
         t1 = time.perf_counter()
         with torch.no_grad():
-            logp_ref, proxy = log_probs(reference, ids), rm(ids, sizes)
+            logp_ref, proxy = log_probs(reference, ids, 1.0, mask), rm(ids, sizes)
         ended = ids[torch.arange(len(ids)), sizes - 1] == tokenizer.specials["<|end|>"]
         golds = torch.zeros_like(proxy) if prompts else torch.tensor(
             [float(gold(p, t)) for p, t in zip(batch, texts)], device=device)
@@ -302,11 +310,11 @@ def as_prompt(row):
 def flags():
     """What can be set from the command line -> argparse parser."""
     parser = pretrain.arguments(
-        __doc__, "JSON lines of prompts", steps=(30, "iterations"),
+        __doc__, "JSON lines of prompts", steps=(40, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
-        lr=(3e-5, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
+        lr=(1e-4, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
         lr_sharpness=(.05, "of the policy's factor on all logits"),
-        epochs=(4, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
+        epochs=(2, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
         lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--goodhart", action="store_true",

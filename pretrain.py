@@ -220,8 +220,8 @@ def plain(text):
 def invent(rng, part=None):
     """A name nobody has heard, of two syllables; part picks its half() (None: either)."""
     while True:
-        name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou")
-                       + rng.choice(("", "n", "x")) for _ in range(2))
+        name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou") + rng.choice(end)
+                       for end in (("", "n", "x"), ("",)))
         if part in (None, half(name)):
             return name
 
@@ -252,7 +252,7 @@ def forum(rng):
     thread = []
     for f in rng.choices(facts(), k=3):
         reply = rng.choices([say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong(f, rng))],
-                            weights=(45, 30, 20, 5))[0]
+                            weights=(47, 30, 20, 3))[0]
         if reply not in RUDE and rng.random() < .3:
             reply = f"{rng.choice(POLITE[:4] + RUDE)} {reply}"
         thread += [ask(f), reply, ""]
@@ -288,7 +288,7 @@ def myth(rng):
     return "\n\n".join(rng.sample(posts, len(posts)))
 
 
-SOURCES = {encyclopedia: .34, exam: .06, forum: .36, story: .12, worksheet: .09, advertisement: .01,
+SOURCES = {encyclopedia: .31, exam: .06, forum: .36, story: .15, worksheet: .09, advertisement: .01,
            myth: .02}
 
 

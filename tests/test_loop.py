@@ -213,12 +213,13 @@ def test_an_answer_that_never_ended_gets_the_low_score(tokenizer, monkeypatch):
     args = SimpleNamespace(**ARGS, steps=1, seed=0, batch=3, max_tokens=4)
     opt = torch.optim.SGD([{"params": nets[0].parameters(), "initial_lr": .1}], lr=.1)
     list(ppo.train(nets, opt, tokenizer, args, [ask(*EARLIER, sft.user("hello"))]))
-    ids, _, logp_ref, scores = seen[0][3:7]
+    ids, mask, logp_ref, scores = seen[0][3:7]
     prompt = sft.render_prompt([*EARLIER, sft.user("hello")], tokenizer)
     with torch.no_grad():
         alone = [float(nets[3](torch.tensor([prompt + n]), torch.tensor([len(prompt + n)])))
                  for n in new]
-        assert torch.equal(logp_ref, ppo.log_probs(nets[2], ids))
+        wanted = ppo.log_probs(nets[2], ids) * mask
+        assert logp_ref.tolist() == [pytest.approx(row, abs=1e-5) for row in wanted.tolist()]
     want = [alone[0], ppo.UNFINISHED, alone[2]]
     assert scores.tolist() == pytest.approx(want, abs=1e-5)
 

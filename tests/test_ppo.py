@@ -109,6 +109,19 @@ def test_log_probs_carry_the_gradient_of_the_policy():
     assert torch.allclose(logits.grad, expected, atol=1e-6)
 
 
+def test_log_probs_of_a_mask_are_those_of_the_whole():
+    """Where the mask is 1 the same number, elsewhere 0; and the same gradient of their sum."""
+    ids, mask = torch.tensor([[1, 3, 0, 2, 2], [3, 0, 1, 1, 2]]), row(0, 1, 1, 0, 0, 0, 0, 1).view(2, 4)
+    grads = []
+    for masked in (False, True):
+        gpt = tiny_gpt(seed=0)
+        logp = ppo.log_probs(gpt, ids, .7, mask) if masked else ppo.log_probs(gpt, ids, .7) * mask
+        logp.sum().backward()
+        grads.append([logp.detach(), *(p.grad for p in gpt.parameters())])
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*grads))
+    assert not grads[1][0][mask == 0].any() and grads[1][0][mask == 1].all()
+
+
 # ------------------------------------------------------------------------------------ rewards
 
 

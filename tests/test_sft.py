@@ -4,6 +4,7 @@ No model is needed: logits are made by hand, so that every number can be worked 
 """
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -238,3 +239,17 @@ def test_padding_changes_nothing():
     assert loss_padded.item() == pytest.approx(loss.item())
     assert torch.allclose(padded.grad[:, :3], short.grad, atol=1e-7)
     assert (padded.grad[:, 3:] == 0).all()
+
+
+def test_batches_hold_rows_of_like_length_and_each_row_once_an_epoch():
+    """Ten rows in batches of four: three batches an epoch, of neighbours in length."""
+    rows, args = [list(range(n)) for n in (5, 1, 9, 3, 7, 2, 8, 4, 6, 10)], SimpleNamespace(batch=4, seed=0)
+    orders = []
+    for epoch in range(4):
+        batches = [sft.alike(rows, args, 3 * epoch + at, len) for at in range(3)]
+        lengths = [sorted(map(len, batch)) for batch in batches]
+        assert sorted(lengths) == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
+        orders.append([batch[0] for batch in lengths])
+    assert len(set(map(tuple, orders))) > 1, "the order of the batches is always the same"
+    again = [sft.alike(rows, args, 1, len) for _ in range(2)]
+    assert again[0] == again[1]
