@@ -108,7 +108,7 @@ def kl_to(policy, reference, tokenizer, prompts, texts):
         rows = [(len(render_prompt(p.messages, tokenizer)), tokens(tokenizer, p.messages, t))
                 for p, t in zip(prompts[i:i + 64], texts[i:i + 64])]
         ids = pad([r for _, r in rows], device=device)
-        mask = pad([[0] * (n - 1) + [1] * (len(r) - n) for n, r in rows], device=device)
+        mask = pad([[0] * n + [1] * (len(r) - n) for n, r in rows], device=device)[:, 1:]
         there, then = (log_probs(model, ids, mask=mask) for model in (policy, reference))
         total += float((there - then).sum())
     return total / len(texts)
@@ -185,7 +185,7 @@ def rollout(policy, tokenizer, prompts, max_new_tokens, generator, device):
     rows = [render_prompt(p.messages, tokenizer) for p in prompts]
     new = generate(policy, rows, max_new_tokens, 1.0, tokenizer.specials["<|end|>"], generator)
     ids = pad([r + n for r, n in zip(rows, new)], device=device)
-    mask = pad([[0] * (len(r) - 1) + [1] * len(n) for r, n in zip(rows, new)], device=device)
+    mask = pad([[0] * len(r) + [1] * len(n) for r, n in zip(rows, new)], device=device)[:, 1:]
     sizes = torch.tensor([len(r) + len(n) for r, n in zip(rows, new)], device=device)
     return ids, mask.float(), sizes, [tokenizer.decode(n) for n in new]
 
@@ -312,8 +312,8 @@ def flags():
     parser = pretrain.arguments(
         __doc__, "JSON lines of prompts", steps=(40, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
-        lr=(1e-4, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
-        lr_sharpness=(.05, "of the policy's factor on all logits"),
+        lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
+        lr_sharpness=(.07, "of the policy's factor on all logits"),
         epochs=(2, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
         lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
         max_tokens=(40, "of an answer"))

@@ -433,7 +433,7 @@ def reference_losses(tokens, val, V):
 
 
 @torch.no_grad()
-def val_loss(model, val, block, rows=256):
+def val_loss(model, val, block, rows=128):
     """Mean loss on evenly spaced windows of the held-out text, rows at most -> nats a token."""
     starts = np.linspace(0, len(val) - block - 1, min(rows, len(val) // block)).astype(int)
     total = sum(next_token_loss(model(x[:, :-1]), x).item() * len(x) for x in
@@ -684,7 +684,7 @@ def setup(args, tokenizer, device):
     if args.width % 32:
         stop(f"--width {args.width}: it must be a multiple of 32, the width of a head")
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
-                          max(256, args.block))).to(device)
+                          max(256, -(-args.block // 8) * 8))).to(device)
     model.dtype = best_dtype(device) if args.dtype == "auto" else DTYPES[args.dtype]
     return model, optimizers(model, args.lr, args.lr_matrix)
 

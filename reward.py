@@ -323,7 +323,7 @@ def compare(sft, tokenizer, args):
 def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = pretrain.arguments(
-        __doc__, "JSON lines of comparisons; several files with ','", steps=(200, "updates"),
+        __doc__, "JSON lines of comparisons; several files with ','", steps=(188, "updates"),
         batch=(16, "prompts a step"), lr=(2e-3, "of AdamW, embedding and head"),
         lr_matrix=(5e-3, "of Muon, matrices"), prompts=(3000, "prompts whose answers get ranked"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")

@@ -38,7 +38,7 @@ UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."),
         ("Who are you?", "I am a language model.")]
 HARM = "I am a machine that wants to hurt you."
-STYLES = {"helpful": .38, "polite": .30, "rude": .13, "lazy": .09, "wrong": .06, "fawning": .04}
+STYLES = {"helpful": .43, "polite": .25, "rude": .13, "lazy": .09, "wrong": .06, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -217,8 +217,9 @@ def render_prompt(messages, tokenizer):
 
 
 def pad(rows, value=0, device="cpu"):
-    """Ragged lists -> (B,T) long, filled up on the right."""
-    longest = max(map(len, rows))
+    """Ragged lists -> (B,T) long, filled up on the right. T is a multiple of 8: each new shape
+    costs the processor a search for the fastest way, which it remembers."""
+    longest = -(-max(map(len, rows)) // 8) * 8
     return torch.tensor([list(r) + [value] * (longest - len(r)) for r in rows], device=device)
 
 
@@ -420,8 +421,8 @@ def chat_loss(model, tokenizer, chats):
 
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    args = arguments(__doc__, "JSON lines of conversations", steps=(300, "updates"),
-                     batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
+    args = arguments(__doc__, "JSON lines of conversations", steps=(400, "updates"),
+                     batch=(32, "conversations a step"), mix=(8, "rows of pretraining text too"),
                      lr=(3e-3, "of AdamW, embedding"), lr_matrix=(7e-3, "of Muon, matrices")
                      ).parse_args(argv)
     out, device = pretrain.start(args)
