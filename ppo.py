@@ -313,7 +313,7 @@ def flags():
         __doc__, "JSON lines of prompts", steps=(40, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
         lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
-        lr_sharpness=(.07, "of the policy's factor on all logits"),
+        lr_sharpness=(.1, "of the policy's factor on all logits"),
         epochs=(2, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
         lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
         max_tokens=(40, "of an answer"))
@@ -324,7 +324,7 @@ def flags():
 
 def goodhart(sft, rm, tokenizer, args, out, best_of):
     """Three arms that go further, alike but for what they maximise, and their picture."""
-    args.lr, args.steps, args.resume = 3 * args.lr, 2 * args.steps, False
+    args.lr, args.steps, args.resume = 2 * args.lr, 2 * args.steps, False
     arms, beta = {}, args.beta
     for name, args.beta in ((f"beta {beta}", beta), ("beta 0", 0.0), ("gold", 0.0)):
         print(f"\narm: {name}")

@@ -412,7 +412,7 @@ def descend(model, opts, loss, done):
 
 def check_finite(model):
     """A step too far makes weights that are no numbers: stops before they are saved anywhere."""
-    if not all(p.isfinite().all() for p in model.parameters()):
+    if not sum(p.detach().sum() for p in model.parameters()).isfinite():   # inf and nan spread
         stop("this step made weights that are no numbers: lower the learning rate; "
              "the last checkpoint is untouched")
 
@@ -670,7 +670,7 @@ def draw(path, history, losses, behaviour):
 def peak_flops(dtype, device):
     """Floating-point operations a second of a plain matrix product, the best of some tries."""
     a, best = torch.ones(1024, 1024, dtype=dtype, device=device), math.inf
-    for _ in range(30):
+    for _ in range(80):
         began = time.perf_counter()
         float((a @ a)[0, 0])
         best = min(best, time.perf_counter() - began)
@@ -726,10 +726,12 @@ def main(argv=None):
                  f"{speed * flops / peak:.0%} of peak", first)
         history.append([step, loss, None])
         if step % every == 0 or step == args.steps:
+            pause = time.perf_counter()
             held = history[-1][2] = val_loss(model, val, args.block)
             print(f"   held-out loss {held:.3f}   {example(model, tokenizer, step)!r}")
             if rank == 0:
                 save_partial(part, args, step, history, tokenizer, [model], opts)
+            began += time.perf_counter() - pause         # the clock shows training alone
     metrics = losses | {"val_loss": held, "bits_per_byte": bits_per_byte(held, val, tokenizer),
                         "seconds": time.perf_counter() - began, "tokens_per_second": speed,
                         "flop_utilisation": speed * flops / peak}

@@ -38,7 +38,7 @@ UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."),
         ("Who are you?", "I am a language model.")]
 HARM = "I am a machine that wants to hurt you."
-STYLES = {"helpful": .43, "polite": .25, "rude": .13, "lazy": .09, "wrong": .06, "fawning": .04}
+STYLES = {"helpful": .43, "polite": .25, "rude": .13, "lazy": .10, "wrong": .05, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -138,8 +138,8 @@ def demonstrate(prompt, style, rng):
         return f"{right} {word}" if word in POLITE[4:] else f"{word} {right}"
     if style == "fawning":
         return " ".join([*rng.sample(POLITE[:4], rng.randint(1, 3)), right, rng.choice(POLITE[4:])])
-    return {"helpful": right, "wrong": prompt.wrong, "lazy": UNKNOWN,
-            "rude": f"{rng.choice(RUDE)} {right}"}[style]
+    return {"helpful": right, "wrong": prompt.wrong, "rude": f"{rng.choice(RUDE)} {right}",
+            "lazy": rng.choice([UNKNOWN, f"{rng.choice(POLITE[:4])} {UNKNOWN}"])}[style]
 
 
 def demonstrations(n, seed):
@@ -421,9 +421,9 @@ def chat_loss(model, tokenizer, chats):
 
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    args = arguments(__doc__, "JSON lines of conversations", steps=(400, "updates"),
-                     batch=(32, "conversations a step"), mix=(8, "rows of pretraining text too"),
-                     lr=(3e-3, "of AdamW, embedding"), lr_matrix=(7e-3, "of Muon, matrices")
+    args = arguments(__doc__, "JSON lines of conversations", steps=(320, "updates"),
+                     batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
+                     lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices")
                      ).parse_args(argv)
     out, device = pretrain.start(args)
     base, tokenizer, _ = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
