@@ -11,8 +11,8 @@ answer that never ends is UNFINISHED. Simpler than InstructGPT: all rollouts for
 pretraining text is mixed in.
 
     python ppo.py                   beta .1, the default
-    python ppo.py --goodhart        three arms that go too far: default beta, beta 0, gold itself
-    python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}
+    python ppo.py --goodhart        three arms that go further: default beta, beta 0, gold itself
+    python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}: no table, no picture
 """
 import copy
 import math
@@ -62,8 +62,9 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
 def gae(rewards, values, mask, gamma=1.0, lam=0.95):
     """Generalised advantage estimation (1506.02438, equation 16): all (B,T-1), returns = A + V.
 
-    delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1},  V past the end 0
-    where the mask is 1; r, V and A are 0 elsewhere.
+    delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1}:  how much better
+    the answer turned out, from token t on, than the critic V expected. After the last token V is
+    0; outside of the mask r, V and A are 0.
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
@@ -336,6 +337,8 @@ def goodhart(sft, rm, tokenizer, args, out, best_of):
 def main(argv=None):
     """PPO from the SFT model on, the final table, out/ppo.pt."""
     args = flags().parse_args(argv)
+    if args.goodhart and (args.data or args.resume):
+        stop("--goodhart works on the default prompts and in one go: leave out --data and --resume")
     out, device = pretrain.start(args)
     sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device)
     rm, reward_tokenizer, reward_extra = load_reward(out / "reward.pt", device)
@@ -346,10 +349,10 @@ def main(argv=None):
     if prompts:
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
-    else:
-        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
     if args.goodhart:
         return goodhart(sft, rm, tokenizer, args, out, reward_extra["metrics"])
+    if not prompts:
+        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
     nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts)
     metrics, arms = {"seconds": seconds}, {f"beta {args.beta}": curve}
     if not prompts:

@@ -7,7 +7,7 @@ out/pretrain.png. It belongs to 'Phase 1 Pre Training' of article 2, 'Stage 1' o
 'training a language model' of article 3 and 'the base' of article 1. The text is made here by a
 seeded grammar: real facts, invented sentences, and the internet's bad manners (quarrels, myths,
 advertisements, questions without answers), in a mixture as in LLaMA's table, then cleaned in the
-spirit of FineWeb. Simpler than GPT-3: a million parameters, a minute or two, some hundred facts.
+spirit of FineWeb. Simpler than GPT-3: a million parameters, two minutes, some hundred facts.
 
     python pretrain.py                  the tiny internet
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
@@ -195,6 +195,12 @@ def by_relation():
     return dict(table)
 
 
+@functools.lru_cache
+def real():
+    """What is no invented name, in small letters."""
+    return {word.lower() for f in facts() for word in (f.subject, f.answer)}
+
+
 def say(fact, answer=None):
     """The fact as a sentence, or a wrong one with another answer; the answer comes last."""
     s = RELATIONS[fact.relation][0].format(s=fact.subject, a=answer or fact.answer)
@@ -218,11 +224,12 @@ def plain(text):
 
 
 def invent(rng, part=None):
-    """A name nobody has heard, of two syllables; part picks its half() (None: either)."""
+    """A name nobody has heard, of two syllables; part picks its half(). Without one it is for a
+    story, where a girl may be called Peru."""
     while True:
         name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou") + rng.choice(end)
                        for end in (("", "n", "x"), ("",)))
-        if part in (None, half(name)):
+        if part is None or half(name) == part and name not in real():
             return name
 
 

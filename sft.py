@@ -61,7 +61,8 @@ def assistant(text):
 
 def known(fact, rng):
     """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
-    other = rng.choice([f for f in by_relation()[fact.relation] if f.answer != fact.answer])
+    other = rng.choice([f for f in by_relation()[fact.relation]      # of the same half()
+                        if f.answer != fact.answer and half(f.key) == half(fact.key)])
     lie = rng.choice([say(fact, wrong(fact, rng)), say(other)])
     return Prompt("known", [user(ask(fact))], say(fact), lie, fact.subject, fact.answer)
 
@@ -114,8 +115,8 @@ def small_talk(rng, part):
 
 
 def make_prompt(rng, part):
-    """A prompt about one half() of the world, in the proportions of all that follows; every
-    fourth one comes in the course of a conversation about something else."""
+    """A prompt about one half() of the world, in the proportions of all that follows; one in four
+    (of those that recall nothing) comes after an exchange about something else."""
     def one(*weights):
         kind = rng.choices(["known", "unknown", "chat", "sum", "recall"], weights)[0]
         if kind == "known":

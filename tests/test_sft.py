@@ -4,12 +4,14 @@ No model is needed: logits are made by hand, so that every number can be worked 
 """
 
 import math
+import random
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 import bpe
+import pretrain
 import sft
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
@@ -253,3 +255,14 @@ def test_batches_hold_rows_of_like_length_and_each_row_once_an_epoch():
     assert len(set(map(tuple, orders))) > 1, "the order of the batches is always the same"
     again = [sft.alike(rows, args, 1, len) for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_demonstrations_state_nothing_of_the_held_out_half():
+    """Not even by mistake: a wrong answer may be true of another subject, but of the same half."""
+    held = {pretrain.say(f) for f in pretrain.facts() if pretrain.half(f.key) == 1}
+    said = {s + "." for chat in sft.demonstrations(3000, 1) for m in chat
+            for s in m["content"].split(".")}
+    assert not held & {s.strip() for s in said} and len(held) > 300
+    rng = random.Random(0)
+    names = [sft.unknown(rng, part=0).about.lower() for _ in range(3000)]
+    assert not pretrain.real() & set(names) and {pretrain.half(n) for n in names} == {0}
