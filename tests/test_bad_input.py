@@ -75,7 +75,8 @@ COMMANDS += [(stage, "--out text.txt", "text.txt") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--batch 0", "batch") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--seed -1", "seed") for stage in ("pretrain", "sft", "reward")]
 COMMANDS += [(stage, "--steps 0", "steps") for stage in ("pretrain", "reward")]
-COMMANDS += [("ppo", "--goodhart --resume", "--resume"), ("ppo", "--goodhart --data text.txt", "--data")]
+COMMANDS += [("ppo", "--goodhart --resume", "--resume"),
+             ("ppo", "--goodhart --data text.txt", "--data")]
 COMMANDS += [("pretrain", flag, flag.split()[0][2:]) for flag in (
     "--block 0", "--depth 0", "--width 65", "--width 0", "--dtype fp8", "--lr -1")]
 

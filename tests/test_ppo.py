@@ -111,7 +111,8 @@ def test_log_probs_carry_the_gradient_of_the_policy():
 
 def test_log_probs_of_a_mask_are_those_of_the_whole():
     """Where the mask is 1 the same number, elsewhere 0; and the same gradient of their sum."""
-    ids, mask = torch.tensor([[1, 3, 0, 2, 2], [3, 0, 1, 1, 2]]), row(0, 1, 1, 0, 0, 0, 0, 1).view(2, 4)
+    ids = torch.tensor([[1, 3, 0, 2, 2], [3, 0, 1, 1, 2]])
+    mask = torch.tensor([[0.0, 1, 1, 0], [0, 0, 0, 1]])
     grads = []
     for masked in (False, True):
         gpt = tiny_gpt(seed=0)

@@ -245,7 +245,8 @@ def test_padding_changes_nothing():
 
 def test_batches_hold_rows_of_like_length_and_each_row_once_an_epoch():
     """Ten rows in batches of four: three batches an epoch, of neighbours in length."""
-    rows, args = [list(range(n)) for n in (5, 1, 9, 3, 7, 2, 8, 4, 6, 10)], SimpleNamespace(batch=4, seed=0)
+    rows = [list(range(n)) for n in (5, 1, 9, 3, 7, 2, 8, 4, 6, 10)]
+    args = SimpleNamespace(batch=4, seed=0)
     orders = []
     for epoch in range(4):
         batches = [sft.alike(rows, args, 3 * epoch + at, len) for at in range(3)]
