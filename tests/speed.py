@@ -138,12 +138,12 @@ def race_bpe(path):
 
 
 def race_step():
-    race("training step, AdamW for both", 12, stepper(*ours()), usual=stepper(*usual()))
-    race("training step, ours with Muon", 12, stepper(*ours(muon=True)), usual=stepper(*usual()))
-    for name in ("ours", "usual"):                 # each in a process of its own
+    for name in ("ours", "usual"):       # first, since a child inherits the peak of its parent
         run = subprocess.run([sys.executable, __file__, "peak", name], text=True, check=True,
                              capture_output=True)
-        print(f"  peak memory, {name}: {run.stdout.strip()} MB above what importing torch takes")
+        print(f"peak memory, {name}: {run.stdout.strip()} MB above what importing torch takes")
+    race("training step, AdamW for both", 12, stepper(*ours()), usual=stepper(*usual()))
+    race("training step, ours with Muon", 12, stepper(*ours(muon=True)), usual=stepper(*usual()))
 
 
 def peak(name):
