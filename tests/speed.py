@@ -175,6 +175,7 @@ def seconds(f, runs=3):
 
 def growth():
     """One thing grows at a time; the rest is as in the default run."""
+    pretrain.keep_memory()
     for n in (8_000, 32_000, 128_000):
         docs = [text for _, text in pretrain.crawl(random.Random(0), n)]
         size = sum(map(len, docs))
@@ -198,7 +199,7 @@ def growth():
         print(f"rollout, batch {batch:4d}: {s * 1e3:6.2f} ms an answer of 32 tokens", flush=True)
 
 
-def shakespeare(path, steps=(60, 100, 140, 450)):
+def shakespeare(path, steps=(20, 30, 60, 450)):
     """Whole commands, interpreter and all, against 2,000 steps of 12 x 64 characters."""
     s = seconds(stepper(*usual(65, 64), 12, 64, 65), 100)
     print(f"the usual GPT, 2,000 steps of 12 x 64: {2000 * s:.0f} s")
