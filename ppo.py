@@ -35,8 +35,8 @@ UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviat
 
 
 def log_probs(model, ids, temperature=1.0, mask=None):
-    """log p of every token given those before it -> (B,T-1), index t for ids[:, t + 1]. With a
-    mask (B,T-1) only of the tokens where it is 1; 0 elsewhere."""
+    """log softmax(logits / temperature) of every token given those before it -> (B,T-1), index t
+    for ids[:, t + 1]. With a mask (B,T-1) only of the tokens where it is 1; 0 elsewhere."""
     tokens = ids[:, 1:]
     if mask is None:
         logp = (model(ids[:, :-1]).float() / temperature).log_softmax(-1)     # (B,T-1,V)
