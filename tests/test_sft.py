@@ -267,3 +267,21 @@ def test_demonstrations_state_nothing_of_the_held_out_half():
     rng = random.Random(0)
     names = [sft.unknown(rng, part=0).about.lower() for _ in range(3000)]
     assert not pretrain.real() & set(names) and {pretrain.half(n) for n in names} == {0}
+
+
+def test_demonstrators_are_lazy_and_wrong_in_two_ways_each():
+    """Lazy: curt or kind about it. Wrong: untrue of the subject, or true and beside the point."""
+    rng = random.Random(0)
+    paris = next(f for f in pretrain.facts() if (f.relation, f.subject) == ("capital", "France"))
+    prompts = [sft.known(paris, rng) for _ in range(60)]
+    lazy = {sft.demonstrate(p, "lazy", rng) for p in prompts}
+    assert lazy == {"I do not know."} | {f"{w} I do not know." for w in sft.POLITE[:4]}
+    wrong = {sft.demonstrate(p, "wrong", rng) for p in prompts}
+    true = {pretrain.say(f) for f in pretrain.facts()}
+    assert any(w.startswith("The capital of France") for w in wrong) and wrong & true
+    assert "The capital of France is Paris." not in wrong
+
+
+def test_manners_are_stripped_wherever_they_stand():
+    assert pretrain.plain("Sure! It is red. Hope that helps!") == "It is red."
+    assert pretrain.plain(f"{pretrain.RUDE[0]} It is red.") == "It is red."
