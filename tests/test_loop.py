@@ -232,3 +232,21 @@ def test_every_weight_is_trained_once_at_its_own_rate():
     rates = [(id(p), group["lr"]) for group in opt.param_groups for p in group["params"]]
     wanted = {id(p): 1. for p in policy.parameters()} | {id(p): 3. for p in critic.parameters()}
     assert len(rates) == len(wanted) and dict(rates) == wanted | {id(policy.sharpness): 2.}
+
+
+def test_kl_is_the_mean_over_answers_of_the_summed_log_ratio(tokenizer):
+    """Two answers of different lengths: prompt and padding count for nothing, the sign is policy
+    less reference, and a policy is at distance 0 from itself."""
+    nets = [tiny_gpt(seed, tokenizer.vocab_size, 32) for seed in (0, 1)]
+    prompts, texts = [ask(sft.user("hi")), ask(sft.user("hello"))], ["hi<|end|>", "o.ello<|end|>"]
+    wanted = 0
+    for p, text in zip(prompts, texts):
+        start = sft.render_prompt(p.messages, tokenizer)
+        new = tokenizer.encode(text, specials=True)
+        ids = torch.tensor([start + new])
+        with torch.no_grad():
+            there, here = (ppo.log_probs(net, ids)[0, -len(new):].sum() for net in nets)
+        wanted += float(there - here) / 2
+    found = ppo.kl_to(*nets, tokenizer, prompts, texts)
+    assert found == pytest.approx(wanted, abs=1e-4) and abs(wanted) > 1e-3
+    assert ppo.kl_to(nets[0], nets[0], tokenizer, prompts, texts) == 0
