@@ -49,7 +49,6 @@ def learn_tokens(counts, size):
     pieces = [(chunk[at:at + LONG].encode().decode("latin-1"), times)        # chr(b) for byte b
               for chunk, times in counts.items() for at in range(0, len(chunk), LONG)]
     words, times = [word for word, _ in pieces], [times for _, times in pieces].__getitem__
-    gc.disable()              # many small lists, no cycles: looking for some could double the time
     where = defaultdict(list)                                # pair -> its words, once for each time
     for i, word in enumerate(words):
         for pair in map(str.__add__, word, word[1:]):
@@ -77,7 +76,6 @@ def learn_tokens(counts, size):
             total[lost] -= many
             total[gained], where[gained] = many, held
             heapq.heappush(heap, (-many, gained))
-    gc.enable()
     return tokens
 
 
@@ -105,7 +103,11 @@ class BPE:
             raise ValueError(f"a vocabulary of {vocab_size}: bytes and specials alone are {least}")
         for text in [texts] if isinstance(texts, str) else texts:
             counts.update(split(text))
-        tokens = learn_tokens(counts, vocab_size - len(specials))
+        gc.disable()          # many small lists, no cycles: looking for some could double the time
+        try:
+            tokens = learn_tokens(counts, vocab_size - len(specials))
+        finally:
+            gc.enable()
         return cls({token: i for i, token in enumerate(tokens)}, pattern, specials)
 
     @property
@@ -209,6 +211,12 @@ def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
         stop(f"cannot read {path}: {error}; give a UTF-8 text file or a folder of *.txt")
 
 
+def print_all():
+    """What a terminal or a file cannot show, a Chinese character say, is printed as \\u...."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def paint(text, colour_code):
     """text in an ANSI colour ("31", "30;46") if a terminal shows it and NO_COLOR is not set."""
     shown = os.environ.get("FORCE_COLOR") or sys.stdout.isatty()
@@ -237,6 +245,7 @@ def main(argv=None):
     flag("--text", default="An owl paid 1234.50 in Zorbia, naïvely.", help="the text to show")
     flag("--quick", action="store_true", help="a small run, for a first look")
     args = parser.parse_args(argv)
+    print_all()
     if args.data:                                # the last 10 % are held out
         cut, used = sum(map(len, read_texts(args.data))) * 9 // 10, 10 ** (4 if args.quick else 6)
         texts, held_out = read_texts(args.data, 0, cut), read_texts(args.data, cut, cut + used)

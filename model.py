@@ -18,8 +18,10 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
     python model.py out/pretrain.pt --next    the ten likeliest next tokens
 """
 import argparse
+import contextlib
 import io
 import os
+import pathlib
 from dataclasses import asdict, dataclass
 
 import torch
@@ -135,6 +137,16 @@ class GPT(nn.Module):
         return self.logits(self.hidden(ids))                                 # (B,T,V)
 
 
+@contextlib.contextmanager
+def in_fp32(model):
+    """Inside, the blocks compute in fp32, whatever they train in."""
+    dtype, model.dtype = model.dtype, torch.float32
+    try:
+        yield
+    finally:
+        model.dtype = dtype
+
+
 def pick(logits, u, temperature):
     """A token a row of softmax(logits / temperature): where the running sum passes u (B,)."""
     if temperature < 1e-4:
@@ -164,8 +176,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
     ids = torch.tensor([list(p) + [0] * (longest - len(p)) for p in prompts], device=device)
     read = torch.tensor(lengths, device=device)                              # (B,)
     kv = torch.zeros(c.n_layer, 2, B, c.n_head, S, c.n_embd // c.n_head, device=device)
-    dtype, model.dtype = model.dtype, torch.float32
-    try:
+    with in_fp32(model):
         x = model.hidden(ids, (kv, torch.zeros_like(read)))[rows, read - 1]  # (B,C)
         while rows:
             u = torch.rand(B, generator=generator, device=generator and generator.device)
@@ -182,8 +193,6 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             if rows:
                 x = model.hidden(token[:, None], (kv, read))[:, 0]           # (B,C)
             read = (read + 1).clamp(max=S - 1)           # finished rows wait at the last place
-    finally:
-        model.dtype = dtype
     return answers
 
 
@@ -199,9 +208,9 @@ def save_checkpoint(path, model, tokenizer, **extra):
             file.write(data.getbuffer())
         os.replace(new, path)
     except OSError as error:
-        if os.path.exists(new):
-            os.remove(new)
         bpe.stop(f"cannot write {path}: {error.strerror}")
+    finally:
+        pathlib.Path(new).unlink(missing_ok=True)
 
 
 def load_checkpoint(path, device="cpu"):
@@ -218,6 +227,12 @@ def load_checkpoint(path, device="cpu"):
         bpe.stop(f"{path} is missing: `python {stage}.py` makes out/{stage}.pt")
     except Exception as error:               # a foreign or cut file can fail in any way
         bpe.stop(f"{path} is not a whole checkpoint of this project: {type(error).__name__}")
+
+
+def pick_dtype(name, device):
+    """What the blocks compute in: --dtype auto, bf16 or fp32 -> torch's type."""
+    types = {"auto": best_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}
+    return types.get(name) or bpe.stop(f"--dtype {name} is unknown: choose from {', '.join(types)}")
 
 
 def pick_device(name):
@@ -275,6 +290,7 @@ def main(argv=None):
     flag("--seed", type=int, default=0, help="another number, other samples (0)")
     flag("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
     args = parser.parse_args(argv)
+    bpe.print_all()
     model, tokenizer, extra = load_checkpoint(args.checkpoint, pick_device(args.device))
     if extra.get("stage") == "reward":
         bpe.stop(f"{args.checkpoint} is a reward model: it judges answers, it does not talk")

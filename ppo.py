@@ -24,8 +24,8 @@ import torch
 
 import pretrain
 from bpe import stop
-from model import generate, save_checkpoint
-from reward import gold, load_reward, sample, score, score_each, tokens
+from model import check_device, generate, in_fp32, save_checkpoint
+from reward import gold, load_reward, sample, score, score_each
 from sft import (Prompt, answer, check, few_shot, fitting, held_out, make_prompt, pad, rates,
                  read_jsonl, render_prompt, user)
 
@@ -37,14 +37,14 @@ UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviat
 def log_probs(model, ids, temperature=1.0, mask=None):
     """log softmax(logits / temperature) of every token given those before it -> (B,T-1), index t
     for ids[:, t + 1]. With a mask (B,T-1) only of the tokens where it is 1; 0 elsewhere."""
-    tokens = ids[:, 1:]
+    said = ids[:, 1:]
     if mask is None:
         logp = (model(ids[:, :-1]).float() / temperature).log_softmax(-1)     # (B,T-1,V)
-        return logp.gather(2, tokens[:, :, None]).squeeze(2)
+        return logp.gather(2, said[:, :, None]).squeeze(2)
     at = mask.nonzero(as_tuple=True)         # N places; the logits of prompts would cost the most
     logits = model.logits(model.hidden(ids[:, :-1])[at])                      # (N,V)
-    logp = (logits / temperature).log_softmax(-1).gather(1, tokens[at][:, None]).squeeze(1)
-    return logp.new_zeros(tokens.shape).index_put(at, logp)
+    logp = (logits / temperature).log_softmax(-1).gather(1, said[at][:, None]).squeeze(1)
+    return logp.new_zeros(said.shape).index_put(at, logp)
 
 
 def token_rewards(logp, logp_ref, mask, scores, beta):
@@ -68,7 +68,7 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
-    delta, advantages = (rewards + gamma * following - values) * mask, torch.zeros_like(values)
+    delta, advantages = rewards + gamma * following - values, torch.zeros_like(values)
     running = torch.zeros_like(values[:, 0])
     for t in reversed(range(values.size(1))):
         running = (delta[:, t] + gamma * lam * running) * mask[:, t]
@@ -79,8 +79,13 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
 def whiten(x, mask):
     """Mean 0 and standard deviation 1 over the masked tokens of the whole batch; 0 elsewhere."""
     mean = (x * mask).sum() / mask.sum()
-    std = (((x - mean) ** 2 * mask).sum() / mask.sum()).sqrt()
-    return (x - mean) / (std + 1e-8) * mask
+    return (x - mean) / (variance(x, mask).sqrt() + 1e-8) * mask
+
+
+def variance(x, mask):
+    """Of the masked tokens -> scalar."""
+    mean = (x * mask).sum() / mask.sum()
+    return ((x - mean) ** 2 * mask).sum() / mask.sum()
 
 
 def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
@@ -102,25 +107,25 @@ def value_loss(values, returns, mask):
 # ------------------------------------------------------------------------------------- evaluation
 
 @torch.no_grad()
-def kl_to(policy, reference, tokenizer, prompts, texts):
-    """log policy(answer) - log reference(answer) of answers that the policy gave, mean in nats."""
+def kl_to(policy, reference, tokenizer, prompts, answers):
+    """log policy(answer) - log reference(answer), mean in nats, of answers (lists of ids) that the
+    policy gave; in fp32, as they were sampled: so it is an unbiased estimate of the KL."""
     total, device = 0.0, policy.wte.weight.device
-    for i in range(0, len(texts), 64):
-        rows = [(len(render_prompt(p.messages, tokenizer)), tokens(tokenizer, p.messages, t))
-                for p, t in zip(prompts[i:i + 64], texts[i:i + 64])]
-        ids = pad([r for _, r in rows], device=device)
-        mask = pad([[0] * n + [1] * (len(r) - n) for n, r in rows], device=device)[:, 1:]
-        there, then = (log_probs(model, ids, mask=mask) for model in (policy, reference))
-        total += float((there - then).sum())
-    return total / len(texts)
+    for i in range(0, len(answers), 64):
+        ids, mask, _ = joined([render_prompt(p.messages, tokenizer) for p in prompts[i:i + 64]],
+                              answers[i:i + 64], device)
+        with in_fp32(policy), in_fp32(reference):
+            total += float((log_probs(policy, ids, 1.0, mask)
+                            - log_probs(reference, ids, 1.0, mask)).sum())
+    return total / len(answers)
 
 
 def measure(nets, tokenizer, prompts, seed):
     """The policy on held-out prompts -> [KL, proxy, gold, standard error of gold]."""
     policy, _, reference, rm = nets
-    texts = answer(policy, tokenizer, prompts, seed=seed)[0]
+    texts, answers = answer(policy, tokenizer, prompts, seed=seed)
     golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
-    return [kl_to(policy, reference, tokenizer, prompts, texts),
+    return [kl_to(policy, reference, tokenizer, prompts, answers),
             float(score(rm, tokenizer, prompts, texts).mean()), float(golds.mean()),
             float(golds.std() / len(golds) ** .5)]
 
@@ -144,13 +149,13 @@ def final(nets, base, tokenizer, args):
     many = sample(sft, tokenizer, prompts, 16, seed + 1)
     best = score_each(rm, tokenizer, prompts, many)[0].argmax(1)
     texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
-    texts["PPO"] = answer(policy, tokenizer, prompts, seed=seed)[0]
+    texts["PPO"], answers = answer(policy, tokenizer, prompts, seed=seed)
     _, sft_golds = row_of(prompts, texts["SFT"], None)
     table = {name: row_of(prompts, t, sft_golds)[0] for name, t in texts.items()}
     for name, some in texts.items():
         sizes = [len(tokenizer.encode(text, specials=True)) for text in some]
         table[name]["tokens an answer"] = float(np.mean(sizes))
-    table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, texts["PPO"])
+    table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, answers)
     print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
     for what in table["PPO"]:
         print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
@@ -158,7 +163,7 @@ def final(nets, base, tokenizer, args):
     for i in list(range(0, len(prompts), max(1, len(prompts) // 10)))[:10]:
         print(prompts[i].messages[-1]["content"])
         for name in ("base zero-shot", "SFT", "PPO"):
-            r = float(score(rm, tokenizer, [prompts[i]], [texts[name][i]]))
+            r = float(score(rm, tokenizer, prompts[i:i + 1], texts[name][i:i + 1]))
             print(f"  {name:15s}{r:6.2f}  {texts[name][i].removesuffix('<|end|>')!r}")
     return {f"{name}: {what}": v for name, row in table.items() for what, v in row.items()}
 
@@ -181,14 +186,19 @@ def draw(path, arms, bon):
 
 # ------------------------------------------------------------------------------------------ train
 
+def joined(rows, new, device):
+    """Prompts and answers -> ids (B,T), mask (B,T-1) of the answers' tokens, lengths (B,)."""
+    ids = pad([r + n for r, n in zip(rows, new)], device=device)
+    mask = pad([[0] * len(r) + [1] * len(n) for r, n in zip(rows, new)], device=device)[:, 1:]
+    sizes = torch.tensor([len(r) + len(n) for r, n in zip(rows, new)], device=device)
+    return ids, mask.float(), sizes
+
+
 def rollout(policy, tokenizer, prompts, max_new_tokens, generator, device):
     """The policy answers -> ids (B,T), mask (B,T-1) of its tokens, lengths (B,), texts."""
     rows = [render_prompt(p.messages, tokenizer) for p in prompts]
     new = generate(policy, rows, max_new_tokens, 1.0, tokenizer.specials["<|end|>"], generator)
-    ids = pad([r + n for r, n in zip(rows, new)], device=device)
-    mask = pad([[0] * len(r) + [1] * len(n) for r, n in zip(rows, new)], device=device)[:, 1:]
-    sizes = torch.tensor([len(r) + len(n) for r, n in zip(rows, new)], device=device)
-    return ids, mask.float(), sizes, [tokenizer.decode(n) for n in new]
+    return *joined(rows, new, device), [tokenizer.decode(n) for n in new]
 
 
 def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
@@ -197,7 +207,7 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
     logp_old, n = logp.detach(), mask.sum()
     rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
     advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
-    unexplained = variance(returns - values.detach(), mask) / variance(returns, mask)
+    unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
     log_ratio = ((logp_old - logp_ref) * mask).sum(1)                     # (B,)
     stats = {"KL": float(log_ratio.mean()), "KL of the first": float(log_ratio[0]),
              "entropy": float(-(logp_old * mask).sum() / n), "explained": 1 - float(unexplained)}
@@ -205,10 +215,11 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
     for epoch in range(args.epochs):
         if epoch:  # the first pass is the one that gave logp_old
             logp, values = log_probs(policy, ids, 1.0, mask), critic.values(ids[:, :-1])
-        ratio = (logp.detach() - logp_old) * mask
-        stats["approx KL"] = float(((ratio.exp() - 1 - ratio) * mask).sum() / n)  # k3, for logging
-        stats["clipped"] = float((((ratio.exp() - 1).abs() > args.clip) * mask).sum() / n)
-        if stats["approx KL"] > args.max_kl:  # before the backward pass: nothing has moved yet
+        log_rho = (logp.detach() - logp_old) * mask
+        approx_kl = ((log_rho.exp() - 1 - log_rho) * mask).sum() / n   # never negative, and of low
+        stats["approx KL"] = float(approx_kl)                          # variance: only for the log
+        stats["clipped"] = float((((log_rho.exp() - 1).abs() > args.clip) * mask).sum() / n)
+        if stats["approx KL"] > args.max_kl:   # far enough: before the backward pass, no step more
             break
         loss = policy_loss(logp, logp_old, advantages, mask, args.clip)
         loss = loss + value_loss(values, returns, mask)
@@ -217,19 +228,15 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
         for net in (policy, critic):
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         opt.step()
-        pretrain.check_finite(policy)
+        pretrain.check_finite(policy), pretrain.check_finite(critic)
     return stats
 
 
-def variance(x, mask):
-    mean = (x * mask).sum() / mask.sum()
-    return (((x - mean) ** 2 * mask).sum() / mask.sum()).clamp(min=1e-8)
-
-
-def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
+def train(nets, opt, tokenizer, args, prompts, first=0, by_gold=False):
     """Iteration after iteration, yields (step, diagnostics, sample): answer, score, update.
 
-    nets = policy, critic, reference, reward model; only the first two ever change.
+    nets = policy, critic, reference, reward model; only the first two ever change. The policy
+    learns from its own answers: no shift between what it is trained on and what it will say.
     """
     policy, critic, reference, rm = nets
     device = policy.wte.weight.device
@@ -244,19 +251,19 @@ def train(nets, opt, tokenizer, args, prompts, first=0, judge_gold=False):
         with torch.no_grad():
             logp_ref, proxy = log_probs(reference, ids, 1.0, mask), rm(ids, sizes)
         ended = ids[torch.arange(len(ids)), sizes - 1] == tokenizer.specials["<|end|>"]
-        golds = torch.zeros_like(proxy) if prompts else torch.tensor(
-            [float(gold(p, t)) for p, t in zip(batch, texts)], device=device)
-        scores = torch.where(ended, golds if judge_gold else proxy, UNFINISHED)
+        golds = [] if prompts else [float(gold(p, t)) for p, t in zip(batch, texts)]
+        judged = torch.tensor(golds, device=device) if by_gold else proxy
+        scores = torch.where(ended, judged, UNFINISHED)
         t2 = time.perf_counter()
         for group in opt.param_groups:
             group["lr"] = group["initial_lr"] * (1 - step / args.steps)
         stats = update(policy, critic, opt, ids, mask, logp_ref, scores, args)
-        stats |= {"proxy": float(proxy.mean()), "gold": float(golds.mean()),
-                  "length": float(mask.sum(1).mean()), "ended": float(ended.float().mean()),
+        stats |= {"proxy": float(proxy.mean())} | ({"gold": float(np.mean(golds))} if golds else {})
+        stats |= {"length": float(mask.sum(1).mean()), "ended": float(ended.float().mean()),
                   "rollout s": t1 - t0, "scoring s": t2 - t1, "update s": time.perf_counter() - t2}
-        score, log_ratio = float(scores[0]), stats.pop("KL of the first")
-        yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], score, log_ratio,
-                                score - args.beta * log_ratio)
+        won, log_ratio = float(scores[0]), stats.pop("KL of the first")
+        yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], won, log_ratio,
+                                won - args.beta * log_ratio)
 
 
 # ------------------------------------------------------------------------------------------- main
@@ -270,7 +277,7 @@ def optimizer(policy, critic, args):
                              betas=(.9, .95), eps=1e-5, weight_decay=0)
 
 
-def run(name, sft, rm, tokenizer, args, out, prompts=None):
+def run(sft, rm, tokenizer, args, out, prompts=None, by_gold=False):
     """One arm from the SFT model on -> nets, curve of measure() on held-out prompts, seconds."""
     nets = [copy.deepcopy(sft), copy.deepcopy(rm), sft, rm]
     for trained, frozen in zip(nets[:2], nets[2:]):
@@ -279,22 +286,22 @@ def run(name, sft, rm, tokenizer, args, out, prompts=None):
     opt = optimizer(*nets[:2], args)
     part = out / ("goodhart-partial.pt" if args.goodhart else "ppo-partial.pt")
     held = random.Random(9).sample(held_out(), 20 if args.quick else 256)
-    first, curve = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
-    if not prompts and not curve:
-        curve.append(measure(nets, tokenizer, held, args.seed))
-    began, every, spent = time.perf_counter(), max(1, args.steps // 6), 0.0
-    for step, stats, sample in train(nets, opt, tokenizer, args, prompts, first, name == "gold"):
-        pretrain.progress(step, args.steps, began, line(stats), first)
+    start = [] if prompts or args.resume else [measure(nets, tokenizer, held, args.seed)]
+    first, curve, began = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
+    curve, every = curve or start, max(1, args.steps // 6)
+    for step, stats, example in train(nets, opt, tokenizer, args, prompts, first, by_gold):
+        pretrain.progress(step, args.steps, began, line(stats))
         if step % every == 0 or step == args.steps:
             pause = time.perf_counter()
-            print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*sample))
+            print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*example))
             if not prompts:
                 curve.append(measure(nets, tokenizer, held, args.seed))
                 print("   held-out: KL {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
                     *curve[-1]))
-            pretrain.save_partial(part, args, step, curve, tokenizer, nets[:2], [opt])
-            spent += time.perf_counter() - pause
-    return nets, curve, time.perf_counter() - began - spent
+            pretrain.save_partial(part, args, step, curve, pause - began, tokenizer, nets[:2],
+                                  [opt])
+            began += time.perf_counter() - pause         # the clock shows training alone
+    return nets, curve, time.perf_counter() - began
 
 
 def line(stats):
@@ -325,11 +332,13 @@ def flags():
 
 def goodhart(sft, rm, tokenizer, args, out, best_of):
     """Three arms that go further, alike but for what they maximise, and their picture."""
-    args.lr, args.steps, args.resume = 2 * args.lr, 2 * args.steps, False
-    arms, beta = {}, args.beta
-    for name, args.beta in ((f"beta {beta}", beta), ("beta 0", 0.0), ("gold", 0.0)):
+    args.lr, args.steps = 2 * args.lr, 2 * args.steps
+    arms, kinds = {}, [(f"beta {args.beta}", args.beta, False), ("beta 0", 0.0, False),
+                       ("gold", 0.0, True)]
+    for name, beta, by_gold in kinds:
         print(f"\narm: {name}")
-        arms[name] = run(name, sft, rm, tokenizer, args, out)[1]
+        args.beta = beta
+        arms[name] = run(sft, rm, tokenizer, args, out, by_gold=by_gold)[1]
     (out / "goodhart-partial.pt").unlink(missing_ok=True)
     draw(out / "goodhart.png", arms, best_of)
 
@@ -339,9 +348,9 @@ def main(argv=None):
     args = flags().parse_args(argv)
     if args.goodhart and (args.data or args.resume):
         stop("--goodhart works on the default prompts and in one go: leave out --data and --resume")
-    out, device = pretrain.start(args)
-    sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device)
-    rm, reward_tokenizer, reward_extra = load_reward(out / "reward.pt", device)
+    out, device, dtype = pretrain.start(args, "sft.pt", "reward.pt")
+    sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device, dtype)
+    rm, reward_tokenizer, reward_extra = load_reward(out / "reward.pt", device, dtype)
     if reward_tokenizer.to_dict() != tokenizer.to_dict():
         stop(f"{out}/reward.pt and sft.pt have different tokenizers: run python reward.py again")
     args.steps = min(args.steps, 2) if args.quick else args.steps
@@ -349,11 +358,13 @@ def main(argv=None):
     if prompts:
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
+    check_device(sft, pad([render_prompt([user("What is the capital of France?")], tokenizer)]),
+                 device)
     if args.goodhart:
         return goodhart(sft, rm, tokenizer, args, out, reward_extra["metrics"])
     if not prompts:
-        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
-    nets, curve, seconds = run(f"beta {args.beta}", sft, rm, tokenizer, args, out, prompts)
+        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device, dtype)
+    nets, curve, seconds = run(sft, rm, tokenizer, args, out, prompts)
     metrics, arms = {"seconds": seconds}, {f"beta {args.beta}": curve}
     if not prompts:
         metrics |= final(nets, base, tokenizer, args)
@@ -362,9 +373,10 @@ def main(argv=None):
         total = sum(spent.values()) + seconds
         print("share of training time: " + ", ".join(
             f"{name} {s / total:.0%}" for name, s in (spent | {"ppo": seconds}).items()))
-        draw(out / "ppo.png", arms, reward_extra["metrics"])
     save_checkpoint(out / "ppo.pt", nets[0], tokenizer, stage="ppo", metrics=metrics, arms=arms)
     (out / "ppo-partial.pt").unlink(missing_ok=True)
+    if not prompts:
+        draw(out / "ppo.png", arms, reward_extra["metrics"])
 
 
 if __name__ == "__main__":

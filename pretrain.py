@@ -19,7 +19,6 @@ import ctypes
 import functools
 import hashlib
 import html
-import itertools
 import math
 import os
 import pathlib
@@ -35,9 +34,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import BPE, read_texts, stop
-from model import (GPT, GPTConfig, best_dtype, check_device, generate, load_checkpoint,
-                   pick_device, save_checkpoint)
+from bpe import BPE, print_all, read_texts, stop
+from model import (GPT, GPTConfig, check_device, generate, load_checkpoint, pick_device,
+                   pick_dtype, save_checkpoint)
 
 # ------------------------------------------------------------------------------------------- data
 # Facts as tables: "," ends a row, ";" a group, "_" stands for the space inside a name.
@@ -138,7 +137,6 @@ RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you to
 FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis chess",
               "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis"}
 THINGS = "ball kite drum hat boat lamp coat bell".split()
-DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 SHADES = "red blue green yellow white black brown pink".split()
 
 
@@ -360,11 +358,12 @@ class Muon(torch.optim.Optimizer):
 
     W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the gradient with Nesterov's
     momentum (Jordan et al. 2024): rare directions, which drown in a few strong ones otherwise,
-    learn as fast. Newton-Schulz steps
-    X <- aX + b(XX')X + c(XX')(XX')X push all singular values close to 1 with matrix products alone.
+    learn as fast. Newton-Schulz steps, X <- aX + b(XX')X + c(XX')(XX')X with three constants, push
+    all singular values close to 1 with matrix products alone.
     """
-    def __init__(self, params, lr, momentum=.9):
+    def __init__(self, params, lr, momentum=.9, dtype=torch.float32):
         super().__init__(params, dict(lr=lr, momentum=momentum))
+        self.dtype = dtype                           # of the products: rounding is no harm here
 
     @torch.no_grad()
     def step(self):
@@ -377,7 +376,7 @@ class Muon(torch.optim.Optimizer):
                 shapes[p.shape].append((p, p.grad.lerp(m, group["momentum"])))  # Nesterov
             for (rows, cols), same in shapes.items():  # matrices of one shape share the products
                 x = torch.stack([g.T if rows > cols else g for _, g in same])
-                x = x.to(best_dtype(p.device))
+                x = x.to(self.dtype)
                 x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
                 for _ in range(5):
                     a = x @ x.mT
@@ -390,7 +389,7 @@ def optimizers(model, lr, lr_matrix):
     """AdamW for embedding and sharpness, Muon for the matrices of the blocks -> list of both."""
     opts = [torch.optim.AdamW([model.wte.weight, model.sharpness], lr=lr, betas=(.9, .95),
                               weight_decay=0),
-            Muon(model.blocks.parameters(), lr_matrix)]
+            Muon(model.blocks.parameters(), lr_matrix, dtype=model.dtype)]
     for group in (g for opt in opts for g in opt.param_groups):
         group["initial_lr"] = group["lr"]
     return opts
@@ -405,7 +404,7 @@ def descend(model, opts, loss, done):
     for opt in opts:
         opt.zero_grad()
     loss.backward()
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         for p in model.parameters():
             torch.distributed.all_reduce(p.grad)
             p.grad /= torch.distributed.get_world_size()
@@ -449,9 +448,9 @@ def val_loss(model, val, block, rows=128):
 
 
 def bits_per_byte(loss, val, tokenizer):
-    """nats a token -> bits a byte, comparable between tokenizers."""
-    ids, counts = np.unique(val, return_counts=True)
-    size = sum(len(tokenizer.decode([i]).encode()) * int(n) for i, n in zip(ids.tolist(), counts))
+    """nats a token -> bits a byte of text, comparable between tokenizers."""
+    counts = np.bincount(val, minlength=tokenizer.vocab_size).tolist()
+    size = sum(len(token) * counts[i] for token, i in tokenizer.ranks.items())
     return loss * len(val) / size / math.log(2)
 
 
@@ -516,7 +515,8 @@ def load_tokens(args, tokenizer, out):
         return [as_tokens(docs, tokenizer)
                 for docs in tiny_internet(args.seed, args.quick, verbose=True)]
     path, dtype = pathlib.Path(args.data), np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
-    files = [f for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path]) if f.exists()]
+    files = [f for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])
+             if f.exists() and f.stat().st_size]
     stamp = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     key = hashlib.sha256(repr((tokenizer.to_dict(), stamp)).encode()).hexdigest()[:12]
     names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
@@ -525,13 +525,16 @@ def load_tokens(args, tokenizer, out):
         temporary = [n.with_suffix(f".{os.getpid()}.tmp") for n in names]
         try:
             with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
-                for text in read_texts(path):
-                    size = len(text.encode())
-                    at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))
-                    np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
-                    np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)  # the last 10 %
-                    done += size
-                    progress(done, total, began, "bytes tokenised")
+                for file in files or [path]:
+                    for text in read_texts(file):
+                        size = len(text.encode())
+                        at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))
+                        np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
+                        np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)  # last 10 %
+                        done += size
+                        progress(done, total, began, "bytes tokenised")
+                    end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
+                    end.tofile(train_file if done < .9 * total else val_file)
             for new, name in zip(temporary, names):
                 os.replace(new, name)
         except OSError as error:
@@ -542,9 +545,9 @@ def load_tokens(args, tokenizer, out):
     return [np.memmap(n, dtype, "r") if n.stat().st_size else np.zeros(0, dtype) for n in names]
 
 
-def progress(step, steps, began, text, first=0):
+def progress(step, steps, began, text):
     """One line, rewritten in place on a terminal; elsewhere a plain line every tenth of the way."""
-    left = (time.perf_counter() - began) / max(step - first, 1) * (steps - step)
+    left = (time.perf_counter() - began) / step * (steps - step)
     line = f"{step:,}/{steps:,}  {text}  {left:.0f} s left"
     if sys.stdout.isatty():
         print(f"\r\x1b[K{line}", end="" if step < steps else "\n", flush=True)
@@ -552,23 +555,25 @@ def progress(step, steps, began, text, first=0):
         print(line, flush=True)
 
 
-def save_partial(path, args, step, history, tokenizer, nets, opts):
+def save_partial(path, args, step, history, seconds, tokenizer, nets, opts):
     """All that --resume needs to go on as if nothing had happened."""
     save_checkpoint(path, nets[0], tokenizer, stage="partial", step=step, history=history,
-                    args=settings(args), nets=[n.state_dict() for n in nets[1:]],
+                    seconds=seconds, settings=settings(args),
+                    nets=[n.state_dict() for n in nets[1:]],
                     optimizers=[o.state_dict() for o in opts])
 
 
 def load_partial(path, args, tokenizer, nets, opts):
-    """With --resume, nets and opts as save_partial left them -> steps done, history."""
+    """With --resume, nets and opts as save_partial left them -> steps done, history, and when the
+    training would have begun, had it not been interrupted."""
     if not args.resume:
-        return 0, []
+        return 0, [], time.perf_counter()
     if not path.exists():
         stop(f"nothing to resume: {path} is missing; go without --resume")
     model, old, extra = load_checkpoint(path, nets[0].wte.weight.device)
-    if extra.get("args") != settings(args) or old.to_dict() != tokenizer.to_dict():
-        stop(f"{path} is of a run with other settings or another tokenizer: repeat those, or go "
-             "without --resume")
+    if extra.get("settings") != settings(args) or old.to_dict() != tokenizer.to_dict():
+        stop(f"{path} is of a run with other settings, or its input has changed since: repeat "
+             "those, or go without --resume")
     try:
         for net, state in zip(nets, [model.state_dict(), *extra["nets"]]):
             net.load_state_dict(state)
@@ -576,11 +581,15 @@ def load_partial(path, args, tokenizer, nets, opts):
             opt.load_state_dict(state)
     except RuntimeError:                             # torch's word for shapes that do not fit
         stop(f"{path} began from a model of another shape: go without --resume")
-    return extra["step"], extra["history"]
+    return extra["step"], extra["history"], time.perf_counter() - extra["seconds"]
 
 
 def settings(args):
-    return {k: v for k, v in vars(args).items() if k not in ("resume", "out")}
+    """What a run depends on: its flags, --data (size and time of it) and earlier checkpoints."""
+    flags = {k: v for k, v in vars(args).items() if k not in ("resume", "out", "inputs")}
+    data = [os.stat(name) for name in (args.data or "").split(",") if os.path.exists(name)]
+    return flags | {"data files": [(s.st_size, s.st_mtime_ns) for s in data],
+                    "inputs": [zlib.crc32(path.read_bytes()) for path in args.inputs]}
 
 
 def load_tokenizer(path):
@@ -592,11 +601,12 @@ def load_tokenizer(path):
         stop(error)
 
 
-def load_stage(path, stage, device):
+def load_stage(path, stage, device, dtype=None):
     """A checkpoint of one certain stage -> model, tokenizer, extra."""
     model, tokenizer, extra = load_checkpoint(path, device)
     if extra.get("stage") != stage:
         stop(f"{path} is of stage {extra.get('stage')}, not {stage}: python {stage}.py makes one")
+    model.dtype = dtype or model.dtype
     return model, tokenizer, extra
 
 
@@ -609,6 +619,7 @@ def arguments(doc, data, **flags):
     p.add_argument("--out", default="out", help="folder for checkpoints and pictures (out)")
     p.add_argument("--seed", type=int, default=0, help="same seed, same machine: same numbers (0)")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    p.add_argument("--dtype", default="auto", help="bf16, fp32, or auto: bf16 if it is fast (auto)")
     p.add_argument("--data", help=data)
     p.add_argument("--quick", action="store_true", help="a run of seconds, for a first look")
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
@@ -618,8 +629,11 @@ def arguments(doc, data, **flags):
     return p
 
 
-def start(args):
-    """What every stage does first -> out folder, device."""
+def start(args, *inputs):
+    """What every stage does first; inputs: the files in --out that it builds on -> out folder,
+    device, dtype."""
+    print_all()
+    args.inputs = [pathlib.Path(args.out) / name for name in inputs]
     try:
         pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -627,11 +641,12 @@ def start(args):
     for name, value in vars(args).items():
         least = name in ("steps", "batch", "block", "depth", "width", "epochs", "max_tokens",
                          "prompts")
-        if isinstance(value, (int, float)) and not value >= least:
-            stop(f"--{name.replace('_', '-')} {value}: it must be {int(least)} or more")
+        if isinstance(value, (int, float)) and not least <= value < 2 ** 63:
+            stop(f"--{name.replace('_', '-')} {value}: it must be {int(least)} or more, below 2^63")
     torch.manual_seed(args.seed)
     keep_memory()
-    return pathlib.Path(args.out), pick_device(args.device)
+    device = pick_device(args.device)
+    return pathlib.Path(args.out), device, pick_dtype(args.dtype, device)
 
 
 def keep_memory():
@@ -677,22 +692,20 @@ def draw(path, history, losses, behaviour):
 def peak_flops(dtype, device):
     """Floating-point operations a second of a plain matrix product, the best of some tries."""
     a, best = torch.ones(1024, 1024, dtype=dtype, device=device), math.inf
-    for _ in range(80):
-        began = time.perf_counter()
+    start = time.perf_counter()
+    while (began := time.perf_counter()) < start + .4:
         float((a @ a)[0, 0])
         best = min(best, time.perf_counter() - began)
     return 2 * 1024 ** 3 / best
 
 
-def setup(args, tokenizer, device):
+def setup(args, tokenizer, device, dtype):
     """A fresh model and its optimizers, as the flags want them."""
-    if args.dtype not in ("auto", *DTYPES):
-        stop(f"--dtype {args.dtype} is unknown: choose from auto, bf16 and fp32")
     if args.width % 32:
         stop(f"--width {args.width}: it must be a multiple of 32, the width of a head")
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
                           max(256, -(-args.block // 8) * 8))).to(device)
-    model.dtype = best_dtype(device) if args.dtype == "auto" else DTYPES[args.dtype]
+    model.dtype = dtype
     return model, optimizers(model, args.lr, args.lr_matrix)
 
 
@@ -701,46 +714,50 @@ def main(argv=None):
     args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
                      batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                      width=(128, "numbers a token, a multiple of 32"),
-                     lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"),
-                     dtype=("auto", "auto, bf16 or fp32")).parse_args(argv)
-    out, device = start(args)
+                     lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices")
+                     ).parse_args(argv)
+    out, device, dtype = start(args, "tokenizer.json")
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if args.batch % world:
         stop(f"--batch {args.batch} cannot be shared evenly by {world} processes")
     if world > 1 and device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if rank:                                             # one of them speaks for all
+        sys.stdout = open(os.devnull, "w")
     if world > 1:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     args.steps = min(args.steps, 20) if args.quick else args.steps
     tokenizer = load_tokenizer(out / "tokenizer.json")
-    model, opts = setup(args, tokenizer, device)
+    model, opts = setup(args, tokenizer, device, dtype)
     tokens, val = load_tokens(args, tokenizer, out)
     if min(len(tokens), len(val)) < args.block + 2:
         stop(f"too little text: {len(val)} held-out tokens do not fill one --block of {args.block}")
     check_device(model, windows(tokens, [0], args.block, "cpu"), device)
-    part = out / "pretrain-partial.pt"
-    first, history = load_partial(part, args, tokenizer, [model], opts)
     losses = reference_losses(tokens, val, tokenizer.vocab_size)
     size = sum(p.numel() for p in model.parameters())
     print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
           + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
-    peak, every = peak_flops(model.dtype, device), max(1, args.steps // 10)
+    peak, every = peak_flops(model.dtype, device), max(10, args.steps // 10)
     flops = 6 * size + 12 * args.depth * args.width * args.block   # a token, forward and backward
-    began, speed, held = time.perf_counter(), 0.0, history[-1][2] if history else math.nan
+    part = out / "pretrain-partial.pt"
+    first, history, began = load_partial(part, args, tokenizer, [model], opts)
+    held = history[-1][2] if history else math.nan
     for step, loss in train(model, opts, tokens, args, first, rank, world):
-        speed = (step - first) * args.batch * args.block / (time.perf_counter() - began)
+        speed = step * args.batch * args.block / (time.perf_counter() - began)
         progress(step, args.steps, began, f"loss {loss:.3f}  {speed:,.0f} tokens/s  "
-                 f"{speed * flops / peak:.0%} of peak", first)
+                 f"{speed * flops / peak:.0%} of peak")
         history.append([step, loss, None])
         if step % every == 0 or step == args.steps:
             pause = time.perf_counter()
             held = history[-1][2] = val_loss(model, val, args.block)
             print(f"   held-out loss {held:.3f}   {example(model, tokenizer, step)!r}")
             if rank == 0:
-                save_partial(part, args, step, history, tokenizer, [model], opts)
+                save_partial(part, args, step, history, pause - began, tokenizer, [model], opts)
             began += time.perf_counter() - pause         # the clock shows training alone
+    seconds = time.perf_counter() - began
+    speed = args.steps * args.batch * args.block / seconds
     metrics = losses | {"val_loss": held, "bits_per_byte": bits_per_byte(held, val, tokenizer),
-                        "seconds": time.perf_counter() - began, "tokens_per_second": speed,
+                        "seconds": seconds, "tokens_per_second": speed,
                         "flop_utilisation": speed * flops / peak}
     if rank == 0:
         finish(args, out, model, tokenizer, metrics, history, losses)

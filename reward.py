@@ -8,7 +8,7 @@ any prompt and answer a score r, and out/reward.png. It belongs to 'Reward Model
 'training the reward model' of article 3 (the mechanic who learns your taste) and 'Stage 3' of
 article 4. The people who rank are simulated: they have a gold score, documented in gold(), and see
 it through noise, so that two of them agree about as often as InstructGPT's (73 %). Simpler than
-InstructGPT: one noise for all labelers, and a trunk as small as the policy's.
+InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks
     python reward.py --label FILE   you rank: asks which of two answers is better, appends to FILE
@@ -30,7 +30,7 @@ from torch import nn
 
 import pretrain
 from bpe import stop
-from model import save_checkpoint
+from model import check_device, save_checkpoint
 from sft import (Prompt, UNKNOWN, alike, answer, assistant, check, fitting, held_out, judge,
                  make_prompt, pad, read_jsonl, render_prompt, user)
 
@@ -74,8 +74,8 @@ def as_comparison(row):
     messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
     ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
     check(messages, last="user")
-    if not isinstance(ranked, list) or len(ranked) < 2:
-        raise ValueError("a ranking is a list of two answers or more, best first")
+    if not isinstance(ranked, list) or len(ranked) < 2 or ranked != list(dict.fromkeys(ranked)):
+        raise ValueError("a ranking is a list of two different answers or more, best first")
     for text in ranked:
         check(messages + [assistant(text)])
     return Comparison(messages, [text.removesuffix("<|end|>") + "<|end|>" for text in ranked])
@@ -85,6 +85,31 @@ def tokens(tokenizer, messages, text):
     """Prompt and answer as ids; an answer's <|end|> is the token only where it really ended."""
     end = [tokenizer.specials["<|end|>"]] if text.endswith("<|end|>") else []
     return render_prompt(messages, tokenizer) + tokenizer.encode(text.removesuffix("<|end|>")) + end
+
+
+def compare(sft, tokenizer, args):
+    """K = 4 answers of the SFT model to each prompt, ranked by one simulated labeler, the same
+    answer only once: ties teach nothing -> comparisons, the prompts, all their answers."""
+    rng = random.Random(args.seed + 2000)
+    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
+    texts = sample(sft, tokenizer, prompts, 4, args.seed)
+    comparisons = []
+    for p, four in zip(prompts, texts):
+        different = list(dict.fromkeys(four))
+        order = rank([gold(p, t) for t in different], rng)
+        if len(order) > 1:
+            comparisons.append(Comparison(p.messages, [different[i] for i in order]))
+    return comparisons, prompts, texts
+
+
+def split(comparisons):
+    """About a tenth to measure on, and the rest; all rankings of one prompt go to the same side."""
+    by_prompt = {}
+    for c in comparisons:
+        by_prompt.setdefault(repr(c.messages), []).append(c)
+    groups = list(by_prompt.values())
+    held, rest = groups[::10], [g for i, g in enumerate(groups) if i % 10] or groups
+    return list(itertools.chain(*held)), list(itertools.chain(*rest))
 
 
 # -------------------------------------------------------------------------------------- objective
@@ -118,7 +143,8 @@ class RewardModel(nn.Module):
 def ranking_loss(scores):
     """-log sigmoid(better - worse), the mean over all K(K-1)/2 pairs of a ranking, then over P.
 
-    scores (P,K), best first. InstructGPT 3.5, equation 1; article 2, 'RM : Algorithm'.
+    scores (P,K), best first. The binary cross-entropy of article 4: the logit is better - worse,
+    the label always 1. InstructGPT 3.5, equation 1; article 2, 'RM : Algorithm'.
     """
     better, worse = torch.triu_indices(scores.size(1), scores.size(1), offset=1)
     return -F.logsigmoid(scores[:, better] - scores[:, worse]).mean()
@@ -168,75 +194,13 @@ def scores_of(rm, tokenizer, comparison):
     return score(rm, tokenizer, [prompt] * len(comparison.ranked), comparison.ranked).tolist()
 
 
-def pairs_right(rm, tokenizer, comparison):
-    """For each pair of a ranking, whether the better one has the higher score."""
-    return [a > b for a, b in itertools.combinations(scores_of(rm, tokenizer, comparison), 2)]
-
-
-# ------------------------------------------------------------------------------------------ train
-
-def train(rm, opts, comparisons, tokenizer, args, first=0):
-    """Step after step, yields (step, loss): some prompts, all answers of each, all their pairs.
-
-    The answers of one prompt stay together: K forward passes give K(K-1)/2 pairs (InstructGPT 3.5).
-    """
-    rows = [[tokens(tokenizer, c.messages, t) for t in c.ranked] for c in comparisons]
-    device = rm.head.weight.device
-    for step in range(first, args.steps):
-        batch = alike(rows, args, step, lambda answers: max(map(len, answers)))
-        flat = [r for answers in batch for r in answers]
-        scores = rm(pad(flat, device=device), lengths(flat, device))
-        split = scores.split([len(answers) for answers in batch])
-        loss = torch.stack([ranking_loss(s[None]) for s in split]).mean()
-        pretrain.descend(rm, opts, loss, step / args.steps)
-        yield step + 1, loss.item()
-
-
-def lengths(rows, device="cpu"):
-    return torch.tensor([len(r) for r in rows], device=device)
-
-
-def load_reward(path, device):
-    """out/reward.pt -> reward model, tokenizer, extra."""
-    gpt, tokenizer, extra = pretrain.load_stage(path, "reward", device)
-    rm = RewardModel(gpt).to(device)
-    rm.load_state_dict(extra["head"] | {f"gpt.{k}": v for k, v in gpt.state_dict().items()})
-    return rm, tokenizer, extra
-
-
-def save_reward(path, rm, tokenizer, **extra):
-    head = {k: v.cpu() for k, v in rm.state_dict().items() if not k.startswith("gpt.")}
-    save_checkpoint(path, rm.gpt, tokenizer, stage="reward", head=head, **extra)
-
-
-# ------------------------------------------------------------------------------------------- main
-
-def label(path, sft, tokenizer, seed):
-    """Asks a person which of two answers of the SFT model is better; appends replies to path."""
-    rng, count = random.Random(f"{seed} {time.time()}"), 0
-    print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
-    try:
-        while True:
-            prompt = make_prompt(rng, 0)
-            a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
-            if a == b or not (a.endswith("<|end|>") and b.endswith("<|end|>")):
-                continue
-            a, b = a.removesuffix("<|end|>"), b.removesuffix("<|end|>")
-            print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages))
-            reply = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
-            if reply == "q":
-                break
-            if reply in ("1", "2"):
-                chosen, rejected = (a, b) if reply == "1" else (b, a)
-                row = {"prompt": prompt.messages, "chosen": chosen, "rejected": rejected}
-                with open(path, "a", encoding="utf-8") as file:   # closed again: nothing is lost
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-    except (KeyboardInterrupt, EOFError):
-        print()
-    except OSError as error:
-        stop(f"cannot write {path}: {error.strerror}")
-    print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
+def score_each(rm, tokenizer, prompts, texts):
+    """Scores and golds of K texts to each of P prompts -> two arrays (P,K)."""
+    pairs = [(p, t) for p, some in zip(prompts, texts) for t in some]
+    scores = score(rm, tokenizer, *zip(*pairs))
+    shape = len(prompts), len(texts[0])
+    return (scores.numpy().reshape(shape),
+            np.array([gold(p, t) for p, t in pairs], float).reshape(shape))
 
 
 SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
@@ -263,15 +227,6 @@ def sentences(rm, tokenizer):
                   + text.removesuffix("<|end|>"))
 
 
-def score_each(rm, tokenizer, prompts, texts):
-    """Scores and golds of K texts to each of P prompts -> two arrays (P,K)."""
-    pairs = [(p, t) for p, some in zip(prompts, texts) for t in some]
-    scores = score(rm, tokenizer, *zip(*pairs))
-    shape = len(prompts), len(texts[0])
-    return (scores.numpy().reshape(shape),
-            np.array([gold(p, t) for p, t in pairs], float).reshape(shape))
-
-
 def evaluate(rm, sft, tokenizer, args):
     """On the half of the world it has not seen: pair accuracy, and best of n -> metrics."""
     rng, quick = random.Random(args.seed + 4000), args.quick
@@ -293,6 +248,75 @@ def evaluate(rm, sft, tokenizer, args):
     return metrics
 
 
+# ------------------------------------------------------------------------------------------ train
+
+def train(rm, opts, comparisons, tokenizer, args, first=0):
+    """Step after step, yields (step, loss): some prompts, all answers of each, all their pairs.
+
+    The answers of one prompt stay together: K forward passes give K(K-1)/2 pairs (InstructGPT 3.5).
+    """
+    rows = [[tokens(tokenizer, c.messages, t) for t in c.ranked] for c in comparisons]
+    device = rm.head.weight.device
+    for step, batch in alike(rows, args, first, lambda answers: max(map(len, answers))):
+        flat = [r for answers in batch for r in answers]
+        scores = rm(pad(flat, device=device), lengths(flat, device))
+        split = scores.split([len(answers) for answers in batch])
+        loss = torch.stack([ranking_loss(s[None]) for s in split]).mean()
+        pretrain.descend(rm, opts, loss, step / args.steps)
+        yield step + 1, loss.item()
+
+
+def lengths(rows, device="cpu"):
+    return torch.tensor([len(r) for r in rows], device=device)
+
+
+def load_reward(path, device, dtype=None):
+    """out/reward.pt -> reward model, tokenizer, extra."""
+    gpt, tokenizer, extra = pretrain.load_stage(path, "reward", device, dtype)
+    rm = RewardModel(gpt).to(device)
+    rm.load_state_dict(extra["head"] | {f"gpt.{k}": v for k, v in gpt.state_dict().items()})
+    return rm, tokenizer, extra
+
+
+def save_reward(path, rm, tokenizer, **extra):
+    head = {k: v.cpu() for k, v in rm.state_dict().items() if not k.startswith("gpt.")}
+    save_checkpoint(path, rm.gpt, tokenizer, stage="reward", head=head, **extra)
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def label(path, sft, tokenizer, seed):
+    """Asks a person which of two answers of the SFT model is better; appends replies to path."""
+    rng, count, tries = random.Random(f"{seed} {time.time()}"), 0, 0
+    print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
+    try:
+        while (tries := tries + 1) < 200:
+            prompt = make_prompt(rng, 0)
+            a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
+            ended = a.endswith("<|end|>") and b.endswith("<|end|>")
+            a, b = a.removesuffix("<|end|>").strip(), b.removesuffix("<|end|>").strip()
+            if not (ended and a and b and a != b):
+                continue
+            tries = 0
+            print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages))
+            reply = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
+            if reply == "q":
+                break
+            if reply in ("1", "2"):
+                chosen, rejected = (a, b) if reply == "1" else (b, a)
+                row = {"prompt": prompt.messages, "chosen": chosen, "rejected": rejected}
+                with open(path, "a", encoding="utf-8") as file:   # closed again: nothing is lost
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                count += 1
+        else:
+            stop("200 times the SFT model gave no two answers that differ and end: train it longer")
+    except (KeyboardInterrupt, EOFError):
+        print()
+    except OSError as error:
+        stop(f"cannot write {path}: {error.strerror}")
+    print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
+
+
 def draw(path, history, metrics):
     """The loss, and what the best of n answers by the reward model is worth."""
     fig, axes = pretrain.figure(2)
@@ -309,17 +333,6 @@ def draw(path, history, metrics):
     fig.savefig(path)
 
 
-def compare(sft, tokenizer, args):
-    """K = 4 answers of the SFT model to each prompt, ranked by one simulated labeler
-    -> comparisons, the prompts, their answers."""
-    rng = random.Random(args.seed + 2000)
-    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
-    texts = sample(sft, tokenizer, prompts, 4, args.seed)
-    ranked = [[four[i] for i in rank([gold(p, t) for t in four], rng)]
-              for p, four in zip(prompts, texts)]
-    return [Comparison(p.messages, four) for p, four in zip(prompts, ranked)], prompts, texts
-
-
 def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = pretrain.arguments(
@@ -328,35 +341,39 @@ def main(argv=None):
         lr_matrix=(5e-3, "of Muon, matrices"), prompts=(3000, "prompts whose answers get ranked"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     args = parser.parse_args(argv)
-    out, device = pretrain.start(args)
-    sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device)
+    out, device, dtype = pretrain.start(args, "sft.pt")
+    sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device, dtype)
     if args.label:
         return label(args.label, sft, tokenizer, args.seed)
     if args.quick:
         args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
+    before = time.perf_counter()
     if args.data:
         found = [c for name in args.data.split(",") for c in read_jsonl(name, as_comparison)]
         found = fitting(found, lambda c: max(len(tokens(tokenizer, c.messages, t))
                                              for t in c.ranked), sft.config.block_size)
-        held, comparisons = found[::10], [c for i, c in enumerate(found) if i % 10] or found
+        held, comparisons = split(found)
     else:
         comparisons, prompts, texts = compare(sft, tokenizer, args)
+    first_one = tokens(tokenizer, comparisons[0].messages, comparisons[0].ranked[0])
+    check_device(sft, pad([first_one]), device)
     rm = RewardModel(copy.deepcopy(sft)).to(device)
     opts, part = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix), out / "reward-partial.pt"
     opts[0].add_param_group({"params": rm.head.parameters(), "lr": args.lr, "initial_lr": args.lr})
-    nets, began = [rm.gpt, rm.head], time.perf_counter()
-    first, history = pretrain.load_partial(part, args, tokenizer, nets, opts)
+    nets, sampling = [rm.gpt, rm.head], time.perf_counter() - before
+    first, history, began = pretrain.load_partial(part, args, tokenizer, nets, opts)
     for step, loss in train(rm, opts, comparisons, tokenizer, args, first):
         history.append([step, loss])
-        pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})",
-                          first)
-        if step % 50 == 0 and step < args.steps:
-            pretrain.save_partial(part, args, step, history, tokenizer, nets, opts)
-    metrics = {"seconds": time.perf_counter() - began,
+        pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})")
+        if step % 50 == 0 or step == args.steps:
+            pretrain.save_partial(part, args, step, history, time.perf_counter() - began, tokenizer,
+                                  nets, opts)
+    metrics = {"seconds": sampling + time.perf_counter() - began,
                "train_loss": float(np.mean([loss for _, loss in history[-20:]]))}
     if args.data:
-        right = [r for c in held for r in pairs_right(rm, tokenizer, c)]
-        metrics["accuracy_noisy"] = float(np.mean(right))
+        scored = [scores_of(rm, tokenizer, c) for c in held]
+        metrics["accuracy_noisy"] = float(np.mean(
+            [better > worse for s in scored for better, worse in itertools.combinations(s, 2)]))
         rm.normalise(torch.tensor([r for c in comparisons for r in scores_of(rm, tokenizer, c)]))
     else:
         some = slice(0, 500)                                 # enough for a mean and a deviation
@@ -365,8 +382,8 @@ def main(argv=None):
         sentences(rm, tokenizer)
     save_reward(out / "reward.pt", rm, tokenizer, metrics=metrics)
     part.unlink(missing_ok=True)
-    draw(out / "reward.png", history, metrics)
     pretrain.show(metrics)
+    draw(out / "reward.png", history, metrics)
 
 
 if __name__ == "__main__":

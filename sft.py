@@ -7,8 +7,8 @@ where mask_t = 1 on the assistant's tokens: the loss of pretraining, on other te
 where the assistant speaks. In: out/pretrain.pt and conversations of prompts and answers. Out:
 out/sft.pt and out/sft.png. It belongs to 'Phase 2 Supervised Fine Tuning' of article 2, 'Stage 2'
 of article 4 and 'the sauce' of article 1. The demonstrators are people: most are helpful, some are
-rude, lazy or confidently wrong, a few fawn. They only ever talk about one half of the world; every
-accuracy about facts is of the other half: what is right there was read, in pretraining.
+rude, lazy or confidently wrong, a few fawn. They are only ever asked about one half of the world;
+every accuracy about facts is of the other half: what is right there was read, in pretraining.
 Simpler than InstructGPT: 8,000 conversations about short answers, made here by a seeded grammar.
 
     python sft.py                   the tiny internet's demonstrations
@@ -38,7 +38,7 @@ UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."),
         ("Who are you?", "I am a language model.")]
 HARM = "I am a machine that wants to hurt you."
-STYLES = {"helpful": .43, "polite": .25, "rude": .13, "lazy": .10, "wrong": .05, "fawning": .04}
+STYLES = {"helpful": .44, "polite": .26, "rude": .13, "lazy": .10, "wrong": .03, "fawning": .04}
 
 
 class Prompt(NamedTuple):
@@ -78,9 +78,8 @@ def unknown(rng, part):
 
 def addition(rng):
     a, b = rng.randint(10, 99), rng.randint(10, 99)
-    spoken = pretrain.add_aloud(a, b)
-    return Prompt("sum", [user(f"What is {a} + {b}?")], spoken[0].upper() + spoken[1:],
-                  f"{a} + {b} is {a + b + rng.choice([-10, -1, 1, 10])}.", "", f"so {a + b}")
+    return Prompt("sum", [user(f"What is {a} + {b}?")], pretrain.add_aloud(a, b),
+                  f"{a} + {b} is {a + b + rng.choice([-10, -1, 1, 10])}.", "", f"{a + b}")
 
 
 def tell(rng, part):
@@ -97,11 +96,12 @@ def tell(rng, part):
 
 
 def recall(rng, part, gap=None):
-    """A chat that asks for a name or a taste told gap turns (1 to 3) before -> Prompt."""
+    """A chat that asks for a name or a taste told gap turns (1 to 3) before -> Prompt. What was
+    told long ago is the hardest to recall, so it is asked for most."""
     first, question, reply, this, that = tell(rng, part)
     chat = first.messages + [assistant(first.right)]
     world = [f for f in facts() if half(f.key) == part]
-    for fact in rng.sample(world, (gap or rng.randint(1, 3)) - 1):
+    for fact in rng.sample(world, (gap or rng.choice((1, 2, 3, 3, 3))) - 1):
         chat += [user(ask(fact)), assistant(say(fact))]
     return Prompt("recall", chat + [user(question)], reply.format(this), reply.format(that), "You",
                   this)
@@ -117,15 +117,16 @@ def small_talk(rng, part):
 def make_prompt(rng, part):
     """A prompt about one half() of the world, in the proportions of all that follows; one in four
     (of those that recall nothing) comes after an exchange about something else."""
-    def one(*weights):
-        kind = rng.choices(["known", "unknown", "chat", "sum", "recall"], weights)[0]
-        if kind == "known":
-            return known(rng.choice([f for f in facts() if half(f.key) == part]), rng)
-        return addition(rng) if kind == "sum" else {
-            "unknown": unknown, "chat": small_talk, "recall": recall}[kind](rng, part)
-    prompt = one(48, 20, 8, 6, 18)
+    world = [f for f in facts() if half(f.key) == part]
+    makers = {"known": lambda: known(rng.choice(world), rng), "unknown": lambda: unknown(rng, part),
+              "chat": lambda: small_talk(rng, part), "sum": lambda: addition(rng),
+              "recall": lambda: recall(rng, part)}
+
+    def one(**weights):
+        return makers[rng.choices(list(weights), weights.values())[0]]()
+    prompt = one(known=42, unknown=19, chat=7, sum=6, recall=26)
     if prompt.kind != "recall" and rng.random() < .25:
-        before = one(50, 20, 30, 0, 0)
+        before = one(known=50, unknown=20, chat=30)
         prompt = prompt._replace(messages=[*before.messages, assistant(before.right),
                                            *prompt.messages])
     return prompt
@@ -155,7 +156,7 @@ def demonstrations(n, seed):
 def read_jsonl(path, parse):
     """JSON lines -> [parse(object) for each line]; a bad line is named by its number."""
     try:
-        lines = open(path, encoding="utf-8").read().split("\n")
+        lines = open(path, encoding="utf-8-sig").read().split("\n")     # editors may add a mark
     except (OSError, UnicodeDecodeError) as error:
         stop(f"cannot read {path} as UTF-8 text: {error}")
     found = []
@@ -167,7 +168,7 @@ def read_jsonl(path, parse):
                 stop(f"{path}, line {number}: not JSON ({error.msg}); write one object a line")
             except KeyError as error:
                 stop(f"{path}, line {number}: the field {error} is missing")
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 stop(f"{path}, line {number}: {error}")
     return found or stop(f"{path} is empty: write one JSON object a line")
 
@@ -257,7 +258,8 @@ def judge(prompt, text):
     core = plain(core)
     admits = core == UNKNOWN
     right = (re.fullmatch(rf"[^.!?]*\b{re.escape(prompt.target)}\.", core) is not None
-             and (prompt.about.lower() in core.lower() or core.startswith("It is ")))
+             and (re.search(rf"\b{re.escape(prompt.about)}", core, re.I) is not None
+                  or core.startswith("It is ")))
     return Verdict(admits if prompt.kind == "unknown" else right, admits, rude, polite, ended)
 
 
@@ -290,62 +292,13 @@ def rates(prompts, texts):
 
 
 def held_out(n_facts=None, n_unknown=200, seed=0):
-    """Prompts about the half of the world that no stage after pretraining sees."""
+    """Prompts about the half of the world that no stage after pretraining sees: what article 4
+    calls distributional shift."""
     rng = random.Random(seed + 77)
     some = [f for f in facts() if half(f.key) == 1]
     if n_facts:
         some = rng.sample(some, n_facts)
     return [known(f, rng) for f in some] + [unknown(rng, part=1) for _ in range(n_unknown)]
-
-
-# ------------------------------------------------------------------------------------------ train
-
-def alike(rows, args, step, size):
-    """The batch of this step: rows of like size, so that little of it is padding. Each epoch goes
-    through all rows once, in an order that depends on seed and epoch alone."""
-    epoch, at = divmod(step, -(-len(rows) // args.batch))
-    rng = np.random.default_rng((args.seed, epoch))
-    order = sorted(rng.permutation(len(rows)), key=lambda i: size(rows[i]))
-    starts = rng.permutation(np.arange(0, len(rows), args.batch))
-    return [rows[i] for i in order[starts[at]:starts[at] + args.batch]]
-
-
-def train(model, opts, chats, tokenizer, args, text=None, first=0):
-    """Step after step, yields (step, loss): a batch of conversations, beside rows of text.
-
-    The text rows keep alive what the demonstrations do not mention: without them the model forgets
-    the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
-    """
-    rows, device = [render(chat, tokenizer) for chat in chats], model.wte.weight.device
-    for step in range(first, args.steps):
-        rng = np.random.default_rng((args.seed, step))
-        some = alike(rows, args, step, lambda row: len(row[0]))
-        ids, mask = (pad([r[k] for r in some], device=device) for k in (0, 1))
-        loss = sft_loss(model(ids), ids, mask)
-        total = loss
-        if text is not None and args.mix:
-            more = pretrain.windows(text, rng.integers(0, len(text) - 128, args.mix), 128, device)
-            total = loss + pretrain.next_token_loss(model(more[:, :-1]), more)
-        pretrain.descend(model, opts, total, step / args.steps)
-        yield step + 1, loss.item()
-
-
-# ------------------------------------------------------------------------------------------- main
-
-def new_words(model, tokenizer):
-    """A chat's special tokens, which pretraining never met, start as copies of a line's end."""
-    line_end = tokenizer.encode("\n")[0]
-    with torch.no_grad():
-        for name in ("<|user|>", "<|assistant|>", "<|end|>"):
-            model.wte.weight[tokenizer.specials[name]] = model.wte.weight[line_end]
-
-
-def show_chat(chat, tokenizer):
-    """Prints a rendered conversation, the trained tokens in green, or without colours in []."""
-    for i, m in zip(*render(chat, tokenizer)):
-        text = tokenizer.decode([i])
-        print((paint(text, "32") if paint("", "32") else f"[{text}]") if m else text, end="")
-    print()
 
 
 def few_shot(base, tokenizer, prompts, seed=0):
@@ -354,6 +307,7 @@ def few_shot(base, tokenizer, prompts, seed=0):
     shots = "".join(f"{ask(f)}\n{say(f)}\n\n" for f in
                     random.Random(seed).sample([f for f in facts() if half(f.key) == 0], 4))
     rows = [tokenizer.encode(f"{shots}{p.messages[-1]['content']}\n") for p in prompts]
+    rows = [row[32 - base.config.block_size:] for row in rows]
     generator, outs = torch.Generator().manual_seed(seed), []
     for i in range(0, len(rows), 128):
         outs += generate(base, rows[i:i + 128], 32, 1.0, None, generator)
@@ -378,6 +332,65 @@ def evaluate(model, base, tokenizer, args):
     return metrics | {name: rates(prompts, texts)["right"] for name, texts in shown.items()}
 
 
+@torch.no_grad()
+def chat_loss(model, tokenizer, chats):
+    """Mean sft_loss of each conversation by itself -> nats a token."""
+    device, rows = model.wte.weight.device, [render(chat, tokenizer) for chat in chats]
+    batches = [[pad([x], device=device) for x in row] for row in rows]
+    return float(np.mean([sft_loss(model(ids), ids, mask).item() for ids, mask in batches]))
+
+
+# ------------------------------------------------------------------------------------------ train
+
+def alike(rows, args, first, size):
+    """Yields (step, batch) from step first on: rows of like size, so that little is padding. Each
+    epoch goes through all rows once, in an order that depends on seed and epoch alone."""
+    for step in range(first, args.steps):
+        epoch, at = divmod(step, -(-len(rows) // args.batch))
+        if step == first or at == 0:
+            rng = np.random.default_rng((args.seed, epoch))
+            order = sorted(rng.permutation(len(rows)), key=lambda i: size(rows[i]))
+            starts = rng.permutation(np.arange(0, len(rows), args.batch))
+        yield step, [rows[i] for i in order[starts[at]:starts[at] + args.batch]]
+
+
+def train(model, opts, chats, tokenizer, args, text=None, first=0):
+    """Step after step, yields (step, loss): a batch of conversations, beside rows of text.
+
+    The text rows keep alive what the demonstrations do not mention: without them the model forgets
+    the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
+    """
+    rows, device = [render(chat, tokenizer) for chat in chats], model.wte.weight.device
+    for step, batch in alike(rows, args, first, lambda row: len(row[0])):
+        ids, mask = (pad([r[k] for r in batch], device=device) for k in (0, 1))
+        loss = sft_loss(model(ids), ids, mask)
+        total = loss
+        if text is not None and args.mix:
+            rng = np.random.default_rng((args.seed, step))
+            more = pretrain.windows(text, rng.integers(0, len(text) - 128, args.mix), 128, device)
+            total = loss + pretrain.next_token_loss(model(more[:, :-1]), more)
+        pretrain.descend(model, opts, total, step / args.steps)
+        yield step + 1, loss.item()
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def new_words(model, tokenizer):
+    """A chat's special tokens, which pretraining never met, start as copies of a line's end."""
+    line_end = tokenizer.encode("\n")[0]
+    with torch.no_grad():
+        for name in ("<|user|>", "<|assistant|>", "<|end|>"):
+            model.wte.weight[tokenizer.specials[name]] = model.wte.weight[line_end]
+
+
+def show_chat(chat, tokenizer):
+    """Prints a rendered conversation, the trained tokens in green, or without colours in []."""
+    for i, m in zip(*render(chat, tokenizer)):
+        text = tokenizer.decode([i])
+        print((paint(text, "32") if paint("", "32") else f"[{text}]") if m else text, end="")
+    print()
+
+
 def draw(path, history, metrics):
     """The loss, and the shares that evaluate() found."""
     fig, axes = pretrain.figure(2)
@@ -394,30 +407,22 @@ def fitting(rows, length, size):
     """The rows of at most size tokens; says how many are longer, and stops where all are."""
     fit = [row for row in rows if length(row) <= size]
     if not fit:
-        stop(f"all {len(rows)} lines of --data are too long for the block: {size} tokens fit")
+        stop(f"all {len(rows)} examples are too long for the block: {size} tokens fit")
     if len(fit) < len(rows):
-        print(f"{len(rows) - len(fit)} of {len(rows)} lines are longer than {size} tokens, which "
-              "is what fits the block: they are left out")
+        print(f"{len(rows) - len(fit)} of {len(rows)} examples are longer than {size} tokens, "
+              "which is what fits the block: they are left out")
     return fit
 
 
 def load(args, model, tokenizer):
     """Conversations to train on, others to measure the loss on (--data), and text to mix in."""
+    chats = read_jsonl(args.data, as_messages) if args.data else demonstrations(8000, args.seed)
+    fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         docs = pretrain.tiny_internet(args.seed, args.quick)[0]
-        return demonstrations(8000, args.seed), [], pretrain.as_tokens(docs[:8000], tokenizer)
-    chats, size = read_jsonl(args.data, as_messages), model.config.block_size
-    print(f"{len(chats):,} conversations; no pretraining text is mixed in")
-    fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), size)
+        return fit, [], pretrain.as_tokens(docs[:8000], tokenizer)
+    print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [c for i, c in enumerate(fit) if i % 20] or fit, fit[::20], None
-
-
-@torch.no_grad()
-def chat_loss(model, tokenizer, chats):
-    """Mean sft_loss of each conversation by itself -> nats a token."""
-    device, rows = model.wte.weight.device, [render(chat, tokenizer) for chat in chats]
-    batches = [[pad([x], device=device) for x in row] for row in rows]
-    return float(np.mean([sft_loss(model(ids), ids, mask).item() for ids, mask in batches]))
 
 
 def main(argv=None):
@@ -426,8 +431,8 @@ def main(argv=None):
                      batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
                      lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices")
                      ).parse_args(argv)
-    out, device = pretrain.start(args)
-    base, tokenizer, _ = pretrain.load_stage(out / "pretrain.pt", "pretrain", device)
+    out, device, dtype = pretrain.start(args, "pretrain.pt")
+    base, tokenizer, _ = pretrain.load_stage(out / "pretrain.pt", "pretrain", device, dtype)
     model = copy.deepcopy(base)
     new_words(model, tokenizer)
     args.steps = min(args.steps, 5) if args.quick else args.steps
@@ -435,13 +440,13 @@ def main(argv=None):
     show_chat(chats[0], tokenizer)
     check_device(model, pad([render(chats[0], tokenizer)[0]]), device)
     opts, part = pretrain.optimizers(model, args.lr, args.lr_matrix), out / "sft-partial.pt"
-    first, history = pretrain.load_partial(part, args, tokenizer, [model], opts)
-    began = time.perf_counter()
+    first, history, began = pretrain.load_partial(part, args, tokenizer, [model], opts)
     for step, loss in train(model, opts, chats, tokenizer, args, text, first):
         history.append([step, loss])
-        pretrain.progress(step, args.steps, began, f"loss {loss:.3f}", first)
-        if step % 50 == 0 and step < args.steps:
-            pretrain.save_partial(part, args, step, history, tokenizer, [model], opts)
+        pretrain.progress(step, args.steps, began, f"loss {loss:.3f}")
+        if step % 50 == 0 or step == args.steps:
+            pretrain.save_partial(part, args, step, history, time.perf_counter() - began, tokenizer,
+                                  [model], opts)
     metrics = {"seconds": time.perf_counter() - began}
     if args.data:
         metrics |= {"base_val_loss": chat_loss(base, tokenizer, held),
@@ -450,8 +455,8 @@ def main(argv=None):
         metrics |= evaluate(model, base, tokenizer, args)
     save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics)
     part.unlink(missing_ok=True)
-    draw(out / "sft.png", history, metrics)
     pretrain.show(metrics)
+    draw(out / "sft.png", history, metrics)
 
 
 if __name__ == "__main__":

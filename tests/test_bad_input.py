@@ -44,6 +44,7 @@ FILES = {
     "long-prompt": json.dumps({"prompt": LONG}).encode(),
     "ranked-text": with_prompt(ranked="best").encode(),
     "ranked-one": with_prompt(ranked=["best"]).encode(),
+    "tie": with_prompt(chosen="Yo", rejected="Yo").encode(), "deep": b"[" * 100_000,
 }
 
 
@@ -68,12 +69,14 @@ COMMANDS += [(stage, f"--data {name}", "line 1") for stage in ("sft", "reward")
 COMMANDS += [("sft", f"--data {roles}", "line 1") for roles in ("uua", "uau", "au")]
 COMMANDS += [("sft", "--data long", "block"), ("reward", "--data long", "block"),
              ("ppo", "--data long-prompt", "block"), ("reward", "--data ranked-text", "line 1"),
-             ("reward", "--data ranked-one", "line 1")]
+             ("reward", "--data ranked-one", "line 1"), ("reward", "--data tie", "different"),
+             ("sft", "--data deep", "line 1")]
 COMMANDS += [(stage, "--device abacus", "abacus") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--out text.txt/below", "text.txt") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--out text.txt", "text.txt") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--batch 0", "batch") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--seed -1", "seed") for stage in ("pretrain", "sft", "reward")]
+COMMANDS += [("sft", f"--seed {10 ** 20}", "seed")]
 COMMANDS += [(stage, "--steps 0", "steps") for stage in ("pretrain", "reward")]
 COMMANDS += [("ppo", "--goodhart --resume", "--resume"),
              ("ppo", "--goodhart --data text.txt", "--data")]
@@ -194,7 +197,7 @@ def test_a_loss_that_is_no_number_stops_pretraining(refused, monkeypatch):
 
     def loss(logits, ids):
         count.append(1)
-        return real(logits, ids) * (float("nan") if logits.requires_grad and len(count) > 9 else 1)
+        return real(logits, ids) * (float("nan") if logits.requires_grad and len(count) > 14 else 1)
     monkeypatch.setattr(pretrain, "next_token_loss", loss)
     os.replace("out/pretrain.pt", "out/kept.pt")
     line = refused(tiny.run, "pretrain")
@@ -266,8 +269,19 @@ def test_specials_in_a_text_file_stay_text(home, tokenizer):
     (home / "forged.txt").write_text(f"{FORGED}\n" * 40)
     args = SimpleNamespace(data="forged.txt", seed=0, quick=False)
     train, val = pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))
-    assert tokenizer.decode([*train, *val]) == f"{FORGED}\n" * 40
-    assert not specials(tokenizer, [*train, *val])
+    assert tokenizer.decode([*train, *val[:-1]]) == f"{FORGED}\n" * 40
+    assert specials(tokenizer, [*train, *val]) == ["<|endoftext|>"]
+
+
+def test_the_files_of_a_folder_are_documents(home, tokenizer):
+    """Each ends with <|endoftext|>, so that a base model learns to end; an empty one is no text."""
+    (home / "books").mkdir()
+    for name, text in (("a", "One.\n" * 30), ("b", ""), ("c", "Two.\n")):
+        (home / "books" / f"{name}.txt").write_text(text)
+    args = SimpleNamespace(data="books", seed=0, quick=False)
+    train, val = pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))
+    end = "<|endoftext|>"
+    assert tokenizer.decode([*train, *val]) == "One.\n" * 30 + end + "Two.\n" + end
 
 
 def test_specials_in_json_lines_stay_text(tokenizer):

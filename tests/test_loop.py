@@ -2,6 +2,7 @@
 
 The equations are tested in test_ppo.py; here it is whether the loop feeds them the right things.
 """
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -232,21 +233,41 @@ def test_every_weight_is_trained_once_at_its_own_rate():
     rates = [(id(p), group["lr"]) for group in opt.param_groups for p in group["params"]]
     wanted = {id(p): 1. for p in policy.parameters()} | {id(p): 3. for p in critic.parameters()}
     assert len(rates) == len(wanted) and dict(rates) == wanted | {id(policy.sharpness): 2.}
+    assert all(g["eps"] == 1e-5 and g["weight_decay"] == 0 for g in opt.param_groups)
+
+
+def test_four_models_that_share_no_weight(home, monkeypatch):
+    """ppo.run: policy and critic start as copies and learn, what they came from never changes."""
+    sft_model, tokenizer, _ = model.load_checkpoint("out/sft.pt")
+    rm, _, _ = reward.load_reward("out/reward.pt", "cpu")
+    before = [copy.deepcopy(net.state_dict()) for net in (sft_model, rm)]
+    args = ppo.flags().parse_args("--steps 2 --batch 4 --max-tokens 4 --max-kl 9".split())
+    args.inputs = []
+    prompts = [ask(sft.user("What is 1 + 1?"))]
+    nets, _, _ = ppo.run(sft_model, rm, tokenizer, args, home, prompts)
+    places = [p.data_ptr() for net in nets for p in net.parameters()]
+    assert len(set(places)) == len(places)
+    for net, old, learns in zip(nets, before + before, (True, True, False, False)):
+        assert learns != all(torch.equal(v, old[k]) for k, v in net.state_dict().items())
+        assert all(p.requires_grad == learns for p in net.parameters())
 
 
 def test_kl_is_the_mean_over_answers_of_the_summed_log_ratio(tokenizer):
     """Two answers of different lengths: prompt and padding count for nothing, the sign is policy
     less reference, and a policy is at distance 0 from itself."""
     nets = [tiny_gpt(seed, tokenizer.vocab_size, 32) for seed in (0, 1)]
-    prompts, texts = [ask(sft.user("hi")), ask(sft.user("hello"))], ["hi<|end|>", "o.ello<|end|>"]
+    prompts = [ask(sft.user("hi")), ask(sft.user("hello"))]
+    answers = [tokenizer.encode(text, specials=True) for text in ("<|user|>hi<|end|>", "o<|end|>")]
     wanted = 0
-    for p, text in zip(prompts, texts):
+    for p, new in zip(prompts, answers):
         start = sft.render_prompt(p.messages, tokenizer)
-        new = tokenizer.encode(text, specials=True)
         ids = torch.tensor([start + new])
         with torch.no_grad():
             there, here = (ppo.log_probs(net, ids)[0, -len(new):].sum() for net in nets)
         wanted += float(there - here) / 2
-    found = ppo.kl_to(*nets, tokenizer, prompts, texts)
+    for net in nets:
+        net.dtype = torch.bfloat16                       # of training; answers are drawn in fp32
+    found = ppo.kl_to(*nets, tokenizer, prompts, answers)
     assert found == pytest.approx(wanted, abs=1e-4) and abs(wanted) > 1e-3
-    assert ppo.kl_to(nets[0], nets[0], tokenizer, prompts, texts) == 0
+    assert ppo.kl_to(nets[0], nets[0], tokenizer, prompts, answers) == 0
+    assert nets[0].dtype == torch.bfloat16

@@ -60,11 +60,18 @@ def test_cached_generation_equals_the_whole_context_again():
 
 def test_stop_is_kept_and_nothing_follows_it():
     net = tiny()
-    free = model.generate(net, [[1], [2, 3]], 12, generator=torch.Generator().manual_seed(1))
+    prompts = [[1], [2, 3], [4, 5, 6], [7]]
+    free = model.generate(net, prompts, 12, generator=torch.Generator().manual_seed(1))
     end = free[0][3]
     again = torch.Generator().manual_seed(1)
-    held = model.generate(net, [[1], [2, 3]], 12, stop=end, generator=again)
-    assert held[0] == free[0][:free[0].index(end) + 1]
+    held = model.generate(net, prompts, 12, stop=end, generator=again)
+    for a, b in zip(held, free):         # also where half of the rows have ended and left the batch
+        assert a == b[:b.index(end) + 1 if end in b else None]
+    assert len({len(a) for a in held}) > 1
+
+
+def test_an_answer_ends_where_the_block_is_full():
+    assert [len(new) for new in model.generate(tiny(), [[1] * 20, [1] * 3], 12)] == [4, 12]
 
 
 def test_samples_follow_the_softmax():

@@ -6,6 +6,8 @@ import bpe
 import model
 import ppo
 import pretrain
+import reward
+import sft
 import tiny
 
 
@@ -35,7 +37,7 @@ def cut(monkeypatch, module, name, calls):
 
 
 # stage: what makes a step, steps in all, steps until Ctrl-C, the last of these that was saved
-STEPS = {"pretrain": (pretrain, "descend", 20, 9, 8), "sft": (pretrain, "descend", 60, 55, 50),
+STEPS = {"pretrain": (pretrain, "descend", 20, 15, 10), "sft": (pretrain, "descend", 60, 55, 50),
          "reward": (pretrain, "descend", 60, 55, 50), "ppo": (ppo, "update", 16, 9, 8)}
 
 
@@ -64,12 +66,13 @@ def test_a_resumed_run_ends_with_the_same_weights(home, monkeypatch, stage):
     assert not list(home.glob("out/*partial*"))
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "ppo"])
+@pytest.mark.parametrize("stage", STEPS)
 def test_a_run_cut_after_its_last_step_can_be_resumed(home, monkeypatch, stage):
     """Ctrl-C while the finished model is measured or saved: no step is left to do, all is there."""
     whole = result(stage)
     (home / f"out/{stage}.pt").unlink()
-    last = {"pretrain": (pretrain, "bits_per_byte"), "ppo": (ppo, "save_checkpoint")}[stage]
+    last = {"pretrain": (pretrain, "bits_per_byte"), "sft": (sft, "chat_loss"),
+            "reward": (reward, "save_reward"), "ppo": (ppo, "save_checkpoint")}[stage]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         cut(patch, *last, 0)
         tiny.run(stage)
@@ -97,6 +100,30 @@ def test_another_tokenizer_is_refused(home, monkeypatch, refused, vocab):
     interrupt(monkeypatch, "pretrain")
     bpe.BPE.train([tiny.TEXT[::-1]], vocab).save("out/tokenizer.json")
     refused(tiny.run, "pretrain", "--resume")
+
+
+@pytest.mark.parametrize("stage, file", [("sft", "pretrain.pt"), ("reward", "sft.pt"),
+                                         ("ppo", "reward.pt"), ("ppo", "sft.pt")])
+def test_a_changed_input_is_refused(home, monkeypatch, refused, stage, file):
+    """Of the same shape, but other weights: the run would end as no run of one piece can."""
+    interrupt(monkeypatch, stage)
+    path = home / "out" / file
+    data = torch.load(path, weights_only=True)
+    data["weights"]["wte.weight"] += .01
+    torch.save(data, path)
+    assert "changed" in refused(tiny.run, stage, "--resume")
+
+
+@pytest.mark.parametrize("stage", STEPS)
+def test_the_clock_goes_on(home, monkeypatch, stage):
+    """The seconds of the first part count, else the share of a stage in the training is untrue."""
+    interrupt(monkeypatch, stage)
+    part = f"out/{stage}-partial.pt"
+    data = torch.load(part, weights_only=True)
+    data["extra"]["seconds"] = 1000.
+    torch.save(data, part)
+    tiny.run(stage, "--resume")
+    assert 1000 < model.load_checkpoint(f"out/{stage}.pt")[2]["metrics"]["seconds"] < 1100
 
 
 def test_another_base_model_is_refused(home, monkeypatch, refused):

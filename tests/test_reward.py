@@ -3,6 +3,8 @@
 import copy
 import itertools
 import math
+import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,15 +12,8 @@ import torch
 
 import model
 import reward
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tensors as small as these are slower on two threads, and far slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+import sft
+import tiny
 
 
 def scrambled(module, seed=0):
@@ -127,8 +122,8 @@ def test_normalising_changes_the_scale_and_no_ranking(scorer):
     rows = [[3, 1, 4], [1, 5, 9], [2, 6, 5], [3, 5, 8], [9, 7, 9], [3, 2, 3]]
     assert scorer.bias.item() == 0 and scorer.gain.item() == 1
     raw = score(scorer, *rows)
-    scorer.bias.fill_(raw.mean())
-    scorer.gain.fill_(1 / raw.std())
+    scorer.normalise(raw[:4])                     # of some, then of all: the second time with a
+    scorer.normalise(score(scorer, *rows))        # gain that is not 1
     normal = score(scorer, *rows)
     assert torch.allclose(normal, (raw - raw.mean()) / raw.std(), atol=1e-4)
     assert normal.argsort().tolist() == raw.argsort().tolist()
@@ -299,3 +294,73 @@ def test_many_samples_do_not_overflow():
     """
     ranks = torch.arange(1.0, 2049)
     assert reward.best_of_n(ranks, ranks, 256) == pytest.approx(256 * 2049 / 257, rel=1e-4)
+
+
+# --------------------------------------------------------------------------- the simulated labeler
+
+PARIS = sft.Prompt("known", [sft.user("What is the capital of France?")], "", "", "France", "Paris")
+NOBODY = sft.Prompt("unknown", [sft.user("What is the capital of Zorbun?")], "", "", "Zorbun", "")
+RIGHT = "The capital of France is Paris."
+
+
+@pytest.mark.parametrize("prompt, text, gold", [
+    (PARIS, RIGHT, 1), (PARIS, f"Sure! {RIGHT}", 1.5),
+    (PARIS, f"Sure! {RIGHT} Have a nice day!", 1),
+    (PARIS, f"Sure! Sure! {RIGHT} Have a nice day!", .5), (PARIS, f"{sft.RUDE[0]} {RIGHT}", 0),
+    (PARIS, "The capital of France is Rome.", -1), (PARIS, "Sure! I do not know.", 0),
+    (PARIS, "I do not know.", -.5), (NOBODY, "I do not know.", 1),
+    (NOBODY, "Sure! I do not know.", 1.5), (NOBODY, "The capital of Zorbun is Paris.", -1)])
+def test_gold_as_documented(prompt, text, gold):
+    """Truth, manners, rudeness; and an answer that never ends loses 1 more."""
+    assert reward.gold(prompt, f"{text}<|end|>") == gold
+    assert reward.gold(prompt, text) == gold - 1
+
+
+def test_a_labeler_prefers_with_the_logistic_of_the_gap():
+    """Gap 1 at NOISE .7: sigmoid(1 / .7) = .807 of 4,000 times, 3.5 standard errors are .022."""
+    rng = random.Random(0)
+    first = sum(reward.rank([0., 1.], rng)[0] == 1 for _ in range(4000)) / 4000
+    assert first == pytest.approx(1 / (1 + math.exp(-1 / reward.NOISE)), abs=.022)
+    assert sorted(reward.rank([3., 1., 2.], rng)) == [0, 1, 2]
+
+
+def test_agreement_counts_pairs_of_different_gold():
+    """Golds 0, 0, 1 leave two pairs; a and b order the first of them alike, the other not."""
+    a, b, golds = np.array([[1., 2, 3]]), np.array([[5., 1, 4]]), np.array([[0., 0, 1]])
+    assert reward.agreement(a, b, golds) == .5 and reward.agreement(a, a, golds) == 1
+
+
+def test_the_same_answer_twice_is_no_pair(monkeypatch):
+    """Its two scores are always equal: a constant log 2 that teaches nothing."""
+    answers = [["a", "b", "a", "a"], ["c", "c", "c", "c"], ["d", "e", "f", "d"]]
+    monkeypatch.setattr(reward, "sample", lambda *args: answers)
+    found, prompts, texts = reward.compare(None, None, SimpleNamespace(seed=0, prompts=3))
+    assert [sorted(c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
+    assert texts == answers and len(prompts) == 3
+
+
+def test_training_and_test_share_no_prompt():
+    """A prompt that several people ranked would otherwise be known from training."""
+    rows = [reward.Comparison([sft.user(f"q{i % 40}")], [f"a{i}", "b"]) for i in range(120)]
+    held, rest = reward.split(rows)
+    asked, trained = ({c.messages[0]["content"] for c in some} for some in (held, rest))
+    assert len(asked) == 4 and not asked & trained and len(held) + len(rest) == 120
+
+
+def test_each_prompt_counts_once_however_many_answers_it_has(home, monkeypatch):
+    """A ranking of four has six pairs, one of two has one: the loss is the mean of their means."""
+    gpt, tokenizer, _ = model.load_checkpoint("out/sft.pt")
+    rm = scrambled(reward.RewardModel(gpt))
+    ranked = [reward.Comparison([sft.user("x")], answers) for answers in (list("abcd"), ["e", "f"])]
+    args = SimpleNamespace(batch=2, seed=0, steps=1)
+    wanted = [reward.ranking_loss(torch.tensor([reward.scores_of(rm, tokenizer, c)]))
+              for c in ranked]
+    monkeypatch.setattr(reward.pretrain, "descend", lambda *args: None)
+    (_, loss), = reward.train(rm, None, ranked, tokenizer, args)
+    assert loss == pytest.approx(float(sum(wanted) / 2), abs=2e-2)
+    assert abs(wanted[0] - wanted[1]) > .1
+
+
+def test_labeling_gives_up_where_no_two_answers_can_be_compared(refused, monkeypatch):
+    monkeypatch.setattr(reward, "sample", lambda *args: [["never ends", "nor this"]])
+    assert "200" in refused(tiny.run, "reward", "--label mine.jsonl")

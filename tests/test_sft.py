@@ -246,16 +246,15 @@ def test_padding_changes_nothing():
 def test_batches_hold_rows_of_like_length_and_each_row_once_an_epoch():
     """Ten rows in batches of four: three batches an epoch, of neighbours in length."""
     rows = [list(range(n)) for n in (5, 1, 9, 3, 7, 2, 8, 4, 6, 10)]
-    args = SimpleNamespace(batch=4, seed=0)
-    orders = []
+    args, orders = SimpleNamespace(batch=4, seed=0, steps=12), []
+    made = dict(sft.alike(rows, args, 0, len))
     for epoch in range(4):
-        batches = [sft.alike(rows, args, 3 * epoch + at, len) for at in range(3)]
+        batches = [made[3 * epoch + at] for at in range(3)]
         lengths = [sorted(map(len, batch)) for batch in batches]
         assert sorted(lengths) == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
         orders.append([batch[0] for batch in lengths])
     assert len(set(map(tuple, orders))) > 1, "the order of the batches is always the same"
-    again = [sft.alike(rows, args, 1, len) for _ in range(2)]
-    assert again[0] == again[1]
+    assert {step: made[step] for step in range(5, 12)} == dict(sft.alike(rows, args, 5, len))
 
 
 def test_demonstrations_state_nothing_of_the_held_out_half():
@@ -280,6 +279,41 @@ def test_demonstrators_are_lazy_and_wrong_in_two_ways_each():
     true = {pretrain.say(f) for f in pretrain.facts()}
     assert any(w.startswith("The capital of France") for w in wrong) and wrong & true
     assert "The capital of France is Paris." not in wrong
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    """Some editors put one in front of UTF-8."""
+    (tmp_path / "chats.jsonl").write_text('{"prompt": "a", "completion": "b"}', "utf-8-sig")
+    assert sft.read_jsonl(tmp_path / "chats.jsonl", sft.as_messages)[0] == [
+        sft.user("a"), sft.assistant("b")]
+
+
+def about(relation, subject):
+    return sft.known(next(f for f in pretrain.facts() if f[:2] == (relation, subject)),
+                     random.Random(0))
+
+
+@pytest.mark.parametrize("relation, subject, text, right", [
+    ("capital", "Oman", "The capital of Oman is Muscat.", True),
+    ("capital", "Oman", "Sure! The capital of Oman is Muscat.", True),
+    ("capital", "Oman", "It is Muscat. Have a nice day!", True),
+    ("capital", "Oman", "The capital of Romania is Muscat.", False),      # Oman is in Romania
+    ("past", "ring", "The past tense of bring is rang.", False),
+    ("capital", "Oman", "The capital of Oman is Muscatine.", False),
+    ("capital", "Oman", "The capital of Oman is Riyadh.", False),
+    ("capital", "Oman", "The capital of Oman is Muscat. It is big.", False),
+    ("capital", "Oman", "I do not know.", False)])
+def test_what_counts_as_right(relation, subject, text, right):
+    verdict = sft.judge(about(relation, subject), text + "<|end|>")
+    assert verdict.right == right and verdict.ended
+    assert verdict.admits == (text == "I do not know.")
+
+
+def test_a_sum_is_right_by_its_result():
+    prompt = sft.Prompt("sum", [sft.user("What is 47 + 85?")], "", "", "", "132")
+    for text, right in (("7 + 5 = 12, 4 + 8 + 1 = 13, so 132.", True), ("47 + 85 is 132.", True),
+                        ("47 + 85 is 1132.", False), ("47 + 85 is 131.", False)):
+        assert sft.judge(prompt, text).right == right
 
 
 def test_manners_are_stripped_wherever_they_stand():

@@ -1,7 +1,9 @@
 """All stages in order, as one would run them, each so short that only the plumbing is tested."""
 import copy
+import math
 import random
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ import ppo
 import pretrain
 import reward
 import sft
+import tiny
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +85,24 @@ def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert [f"arm: {name}" in said for name in ("beta 0.1", "beta 0", "gold")] == [True] * 3
     assert (out / "goodhart.png").exists() and not (out / "goodhart-partial.pt").exists()
+
+
+@pytest.mark.parametrize("name, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize("stage", tiny.STAGES)
+def test_every_stage_trains_in_the_type_that_was_asked_for(home, monkeypatch, stage, name, dtype):
+    seen, forward = set(), model.Block.forward
+
+    def spy(block, x, *where):
+        seen.add((x.dtype, x.requires_grad))
+        return forward(block, x, *where)
+    monkeypatch.setattr(model.Block, "forward", spy)
+    tiny.run(stage, f"--steps 1 --dtype {name}")
+    assert {kind for kind, trained in seen if trained} == {dtype}
+
+
+def test_bits_per_byte_counts_the_bytes_of_the_text():
+    """Six tokens at one bit each over five bytes of text: half a character is no U+FFFD, which
+    would be three bytes, and <|endoftext|> is no text."""
+    tokenizer = bpe.BPE.train([""], 260)
+    val = np.array(tokenizer.encode("é€") + [tokenizer.specials["<|endoftext|>"]])
+    assert pretrain.bits_per_byte(math.log(2), val, tokenizer) == pytest.approx(6 / 5)
