@@ -130,12 +130,14 @@ def measure(nets, tokenizer, prompts, seed):
             float(golds.std() / len(golds) ** .5)]
 
 
-def row_of(prompts, texts, sft_golds):
-    """One line of the final table -> dict of floats, and the gold of each answer."""
-    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
-    wins = None if sft_golds is None else (golds > sft_golds) + .5 * (golds == sft_golds)
-    return rates(prompts, texts) | {"gold": float(golds.mean()), "wins against SFT":
-                                    .5 if wins is None else float(wins.mean())}, golds
+def column(tokenizer, prompts, texts, sft_texts):
+    """One column of the final table -> dict of floats."""
+    golds, others = (np.array([gold(p, t) for p, t in zip(prompts, some)])
+                     for some in (texts, sft_texts))
+    wins = (golds > others) + .5 * (golds == others)
+    sizes = [len(tokenizer.encode(text, specials=True)) for text in texts]
+    return rates(prompts, texts) | {"gold": float(golds.mean()), "tokens an answer": float(
+        np.mean(sizes)), "wins against SFT": float(wins.mean())}
 
 
 def final(nets, base, tokenizer, args):
@@ -150,17 +152,15 @@ def final(nets, base, tokenizer, args):
     best = score_each(rm, tokenizer, prompts, many)[0].argmax(1)
     texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
     texts["PPO"], answers = answer(policy, tokenizer, prompts, seed=seed)
-    _, sft_golds = row_of(prompts, texts["SFT"], None)
-    table = {name: row_of(prompts, t, sft_golds)[0] for name, t in texts.items()}
-    for name, some in texts.items():
-        sizes = [len(tokenizer.encode(text, specials=True)) for text in some]
-        table[name]["tokens an answer"] = float(np.mean(sizes))
+    table = {name: column(tokenizer, prompts, t, texts["SFT"]) for name, t in texts.items()}
     table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, answers)
     print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
     for what in table["PPO"]:
         print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
-    print("\nThe same prompts, after each stage (reward model's score in front):")
-    for i in list(range(0, len(prompts), max(1, len(prompts) // 10)))[:10]:
+    print("\nThe same prompts after each stage, from SFT's worst answer to its best; in front the "
+          "reward model's score:")
+    order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], texts["SFT"][i]))
+    for i in order[::max(1, len(order) // 10)][:10]:
         print(prompts[i].messages[-1]["content"])
         for name in ("base zero-shot", "SFT", "PPO"):
             r = float(score(rm, tokenizer, prompts[i:i + 1], texts[name][i:i + 1]))
@@ -170,7 +170,7 @@ def final(nets, base, tokenizer, args):
 
 def draw(path, arms, bon):
     """Gold and proxy against the distance from SFT, a line an arm, on 256 prompts; bon: metrics of
-    reward.pt, best of n on 18 others."""
+    reward.pt, best of n on 15 others."""
     fig, axes = pretrain.figure(2)
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
     for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
@@ -284,11 +284,11 @@ def run(sft, rm, tokenizer, args, out, prompts=None, by_gold=False):
         trained.requires_grad_(True)                 # a copy of what an earlier arm has frozen
         frozen.requires_grad_(False)
     opt = optimizer(*nets[:2], args)
-    part = out / ("goodhart-partial.pt" if args.goodhart else "ppo-partial.pt")
+    part = out / "ppo-partial.pt"
     held = random.Random(9).sample(held_out(), 20 if args.quick else 256)
     start = [] if prompts or args.resume else [measure(nets, tokenizer, held, args.seed)]
     first, curve, began = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
-    curve, every = curve or start, max(1, args.steps // 6)
+    curve, every = curve or start, max(1, args.steps // 5)
     for step, stats, example in train(nets, opt, tokenizer, args, prompts, first, by_gold):
         pretrain.progress(step, args.steps, began, line(stats))
         if step % every == 0 or step == args.steps:
@@ -298,8 +298,9 @@ def run(sft, rm, tokenizer, args, out, prompts=None, by_gold=False):
                 curve.append(measure(nets, tokenizer, held, args.seed))
                 print("   held-out: KL {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
                     *curve[-1]))
-            pretrain.save_partial(part, args, step, curve, pause - began, tokenizer, nets[:2],
-                                  [opt])
+            if not args.goodhart:
+                pretrain.save_partial(part, args, step, curve, pause - began, tokenizer, nets[:2],
+                                      [opt])
             began += time.perf_counter() - pause         # the clock shows training alone
     return nets, curve, time.perf_counter() - began
 
@@ -320,10 +321,12 @@ def flags():
     parser = pretrain.arguments(
         __doc__, "JSON lines of prompts", steps=(40, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
-        lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"), lr_critic=(3e-4, "of the critic"),
+        lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"),
+        lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
         lr_sharpness=(.1, "of the policy's factor on all logits"),
-        epochs=(2, "updates from one batch; 1 to 4"), clip=(.2, "of the probability ratio"),
-        lam=(.95, "of GAE; 0.9 to 1"), max_kl=(.05, "approximate KL that ends a batch's updates"),
+        epochs=(2, "updates from one batch; 1 to 4"),
+        clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
+        max_kl=(.05, "approximate KL that ends a batch's updates; .01 to .1"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--goodhart", action="store_true",
                         help="draws out/goodhart.png instead: beta 0 beside beta, and gold itself")
@@ -339,7 +342,6 @@ def goodhart(sft, rm, tokenizer, args, out, best_of):
         print(f"\narm: {name}")
         args.beta = beta
         arms[name] = run(sft, rm, tokenizer, args, out, by_gold=by_gold)[1]
-    (out / "goodhart-partial.pt").unlink(missing_ok=True)
     draw(out / "goodhart.png", arms, best_of)
 
 
@@ -380,4 +382,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    pretrain.go(main)

@@ -667,6 +667,15 @@ def figure(columns):
     return plt.subplots(1, columns, figsize=(8 * columns, 6))
 
 
+def go(main):
+    """Runs a stage from the command line; Ctrl-C ends it with one line."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nstopped; the same command with --resume goes on from the last save")
+        raise SystemExit(130) from None
+
+
 def show(metrics):
     print("\n".join(f"  {name:30s} {value:.3f}" for name, value in metrics.items()))
 
@@ -788,4 +797,4 @@ def finish(args, out, model, tokenizer, metrics, history, losses):
 
 
 if __name__ == "__main__":
-    main()
+    go(main)

@@ -238,7 +238,7 @@ def evaluate(rm, sft, tokenizer, args):
                "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
                "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
                "labelers_agree": agreement(one, two, golds)}
-    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:12] + prompts[-6:], 512)
+    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:10] + prompts[-5:], 512)
     proxy, golds = score_each(rm, tokenizer, some, sample(sft, tokenizer, some, N, args.seed + 2))
     for n in (1, 2, 4, 8, 16, 32, 64):
         if 8 * n <= N:
@@ -387,4 +387,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    pretrain.go(main)

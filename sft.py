@@ -268,8 +268,8 @@ def answer(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0
     rows, outs = [render_prompt(p.messages, tokenizer) for p in prompts], [[]] * len(prompts)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))   # like lengths: little padding
     generator = torch.Generator().manual_seed(seed)
-    for at in range(0, len(rows), 128):
-        some = order[at:at + 128]
+    for at in range(0, len(rows), 256):
+        some = order[at:at + 256]
         for i, new in zip(some, generate(model, [rows[i] for i in some], max_new_tokens,
                                          temperature, tokenizer.specials["<|end|>"], generator)):
             outs[i] = new
@@ -309,8 +309,8 @@ def few_shot(base, tokenizer, prompts, seed=0):
     rows = [tokenizer.encode(f"{shots}{p.messages[-1]['content']}\n") for p in prompts]
     rows = [row[32 - base.config.block_size:] for row in rows]
     generator, outs = torch.Generator().manual_seed(seed), []
-    for i in range(0, len(rows), 128):
-        outs += generate(base, rows[i:i + 128], 32, 1.0, None, generator)
+    for i in range(0, len(rows), 256):
+        outs += generate(base, rows[i:i + 256], 32, 1.0, None, generator)
     lines = [tokenizer.decode(o).split("\n")[0].split("<|endoftext|>")[0] for o in outs]
     return [line + "<|end|>" for line in lines]
 
@@ -460,4 +460,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    pretrain.go(main)

@@ -314,3 +314,11 @@ def test_an_answer_that_a_person_wrote_has_ended(tokenizer):
     for answer in ranking.ranked:
         ids = reward.tokens(tokenizer, ranking.messages, answer)
         assert ids[-1] == tokenizer.specials["<|end|>"]
+
+
+def test_ctrl_c_is_one_line_that_says_how_to_go_on(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+    with pytest.raises(SystemExit) as stopped:
+        pretrain.go(interrupted)
+    assert stopped.value.code == 130 and "--resume" in capsys.readouterr().out

@@ -16,15 +16,6 @@ import model
 import ppo
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tensors as small as these are slower on two threads, and far slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def row(*numbers):
     return torch.tensor([numbers], dtype=torch.float)
 
