@@ -21,7 +21,6 @@ import argparse
 import contextlib
 import io
 import os
-import pathlib
 from dataclasses import asdict, dataclass
 
 import torch
@@ -210,7 +209,8 @@ def save_checkpoint(path, model, tokenizer, **extra):
     except OSError as error:
         bpe.stop(f"cannot write {path}: {error.strerror}")
     finally:
-        pathlib.Path(new).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):                  # it is there if something failed
+            os.remove(new)
 
 
 def load_checkpoint(path, device="cpu"):

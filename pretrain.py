@@ -363,7 +363,7 @@ class Muon(torch.optim.Optimizer):
     """
     def __init__(self, params, lr, momentum=.9, dtype=torch.float32):
         super().__init__(params, dict(lr=lr, momentum=momentum))
-        self.dtype = dtype                           # of the products: rounding is no harm here
+        self.dtype = dtype                           # of the products
 
     @torch.no_grad()
     def step(self):
@@ -509,24 +509,29 @@ def as_tokens(docs, tokenizer):
     return np.array([token for doc in docs for token in tokenizer.encode(doc) + end])
 
 
+def stamps(path):
+    """Name, size and time of a file, or of the *.txt of a folder, that are not empty."""
+    path = pathlib.Path(path)
+    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    return [(str(f), f.stat().st_size, f.stat().st_mtime_ns)
+            for f in files if f.is_file() and f.stat().st_size]
+
+
 def load_tokens(args, tokenizer, out):
     """The text as ids -> [train, val], one-dimensional; --data is kept in out/, memory-mapped."""
     if not args.data:
         return [as_tokens(docs, tokenizer)
                 for docs in tiny_internet(args.seed, args.quick, verbose=True)]
-    path, dtype = pathlib.Path(args.data), np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
-    files = [f for f in (sorted(path.rglob("*.txt")) if path.is_dir() else [path])
-             if f.exists() and f.stat().st_size]
-    stamp = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = hashlib.sha256(repr((tokenizer.to_dict(), stamp)).encode()).hexdigest()[:12]
+    dtype, files = np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32, stamps(args.data)
+    key = hashlib.sha256(repr(("documents", tokenizer.to_dict(), files)).encode()).hexdigest()[:12]
     names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
     if not all(n.exists() for n in names):
-        total, done, began = sum(size for _, size, _ in stamp), 0, time.perf_counter()
+        total, done, began = sum(size for _, size, _ in files), 0, time.perf_counter()
         temporary = [n.with_suffix(f".{os.getpid()}.tmp") for n in names]
         try:
             with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
-                for file in files or [path]:
-                    for text in read_texts(file):
+                for name in [name for name, *_ in files] or [args.data]:
+                    for text in read_texts(name):
                         size = len(text.encode())
                         at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))
                         np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
@@ -534,7 +539,7 @@ def load_tokens(args, tokenizer, out):
                         done += size
                         progress(done, total, began, "bytes tokenised")
                     end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
-                    end.tofile(train_file if done < .9 * total else val_file)
+                    end.tofile(train_file if at == len(text) else val_file)
             for new, name in zip(temporary, names):
                 os.replace(new, name)
         except OSError as error:
@@ -585,11 +590,8 @@ def load_partial(path, args, tokenizer, nets, opts):
 
 
 def settings(args):
-    """What a run depends on: its flags, --data (size and time of it) and earlier checkpoints."""
-    flags = {k: v for k, v in vars(args).items() if k not in ("resume", "out", "inputs")}
-    data = [os.stat(name) for name in (args.data or "").split(",") if os.path.exists(name)]
-    return flags | {"data files": [(s.st_size, s.st_mtime_ns) for s in data],
-                    "inputs": [zlib.crc32(path.read_bytes()) for path in args.inputs]}
+    """What a run depends on: its flags, and the inputs that start() has added to them."""
+    return {k: v for k, v in vars(args).items() if k not in ("resume", "out")}
 
 
 def load_tokenizer(path):
@@ -631,9 +633,12 @@ def arguments(doc, data, **flags):
 
 def start(args, *inputs):
     """What every stage does first; inputs: the files in --out that it builds on -> out folder,
-    device, dtype."""
+    device, dtype. Remembers in args which state of them and of --data it has found."""
     print_all()
-    args.inputs = [pathlib.Path(args.out) / name for name in inputs]
+    paths, data = [pathlib.Path(args.out) / name for name in inputs], args.data or ""
+    names = [data] if os.path.exists(data) else data.split(",")
+    args.inputs = ([zlib.crc32(path.read_bytes()) for path in paths if path.is_file()]
+                   + [stamp for name in names if name for stamp in stamps(name)])
     try:
         pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -672,7 +677,7 @@ def go(main):
     try:
         main()
     except KeyboardInterrupt:
-        print("\nstopped; the same command with --resume goes on from the last save")
+        print("\nstopped; if this run has saved something, --resume goes on from there")
         raise SystemExit(130) from None
 
 
@@ -732,7 +737,7 @@ def main(argv=None):
     if world > 1 and device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if rank:                                             # one of them speaks for all
-        sys.stdout = open(os.devnull, "w")
+        sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
     if world > 1:
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     args.steps = min(args.steps, 20) if args.quick else args.steps

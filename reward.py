@@ -3,8 +3,8 @@
     minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
 over the pairs of each ranking, then over the rankings.
-In: out/sft.pt and rankings of its own answers, K = 4 to a prompt. Out: out/reward.pt, which gives
-any prompt and answer a score r, and out/reward.png. It belongs to 'Reward Modelling' of article 2,
+In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt. Out: out/reward.pt, which
+gives prompt and answer a score r, and out/reward.png. Belongs to 'Reward Modelling' of article 2,
 'training the reward model' of article 3 (the mechanic who learns your taste) and 'Stage 3' of
 article 4. The people who rank are simulated: they have a gold score, documented in gold(), and see
 it through noise, so that two of them agree about as often as InstructGPT's (73 %). Simpler than
@@ -74,11 +74,14 @@ def as_comparison(row):
     messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
     ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
     check(messages, last="user")
-    if not isinstance(ranked, list) or len(ranked) < 2 or ranked != list(dict.fromkeys(ranked)):
-        raise ValueError("a ranking is a list of two different answers or more, best first")
+    if not isinstance(ranked, list):
+        raise ValueError("a ranking is a list of answers, best first")
     for text in ranked:
         check(messages + [assistant(text)])
-    return Comparison(messages, [text.removesuffix("<|end|>") + "<|end|>" for text in ranked])
+    ranked = [text.removesuffix("<|end|>") + "<|end|>" for text in ranked]
+    if len(set(ranked)) < max(2, len(ranked)):
+        raise ValueError("a ranking needs two different answers or more, and none twice")
+    return Comparison(messages, ranked)
 
 
 def tokens(tokenizer, messages, text):
@@ -99,6 +102,8 @@ def compare(sft, tokenizer, args):
         order = rank([gold(p, t) for t in different], rng)
         if len(order) > 1:
             comparisons.append(Comparison(p.messages, [different[i] for i in order]))
+    if not comparisons:
+        stop("the SFT model gives each prompt the same answer every time: nothing can be ranked")
     return comparisons, prompts, texts
 
 
@@ -106,7 +111,7 @@ def split(comparisons):
     """About a tenth to measure on, and the rest; all rankings of one prompt go to the same side."""
     by_prompt = {}
     for c in comparisons:
-        by_prompt.setdefault(repr(c.messages), []).append(c)
+        by_prompt.setdefault(tuple(m["content"] for m in c.messages), []).append(c)
     groups = list(by_prompt.values())
     held, rest = groups[::10], [g for i, g in enumerate(groups) if i % 10] or groups
     return list(itertools.chain(*held)), list(itertools.chain(*rest))
@@ -290,7 +295,7 @@ def label(path, sft, tokenizer, seed):
     rng, count, tries = random.Random(f"{seed} {time.time()}"), 0, 0
     print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
     try:
-        while (tries := tries + 1) < 200:
+        while (tries := tries + 1) <= 200:
             prompt = make_prompt(rng, 0)
             a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
             ended = a.endswith("<|end|>") and b.endswith("<|end|>")

@@ -103,8 +103,8 @@ def recall(rng, part, gap=None):
     world = [f for f in facts() if half(f.key) == part]
     for fact in rng.sample(world, (gap or rng.choice((1, 2, 3, 3, 3))) - 1):
         chat += [user(ask(fact)), assistant(say(fact))]
-    return Prompt("recall", chat + [user(question)], reply.format(this), reply.format(that), "You",
-                  this)
+    return Prompt("recall", chat + [user(question)], reply.format(this), reply.format(that),
+                  reply.split()[0], this)
 
 
 def small_talk(rng, part):
@@ -250,17 +250,17 @@ class Verdict(NamedTuple):
 
 def judge(prompt, text):
     """Reads an answer as the simulated labeler does -> Verdict. text ends with <|end|>, or else the
-    answer never ended. Right: apart from manners one sentence, about the thing asked for, that ends
-    with the answer.
+    answer never ended. Right: apart from manners one sentence, which names the thing asked for (or
+    begins with "It is") and ends with the answer.
     """
     ended, core = text.endswith("<|end|>"), text.removesuffix("<|end|>")
     polite, rude = sum(core.count(p) for p in POLITE), any(r in core for r in RUDE)
     core = plain(core)
     admits = core == UNKNOWN
-    right = (re.fullmatch(rf"[^.!?]*\b{re.escape(prompt.target)}\.", core) is not None
-             and (re.search(rf"\b{re.escape(prompt.about)}", core, re.I) is not None
-                  or core.startswith("It is ")))
-    return Verdict(admits if prompt.kind == "unknown" else right, admits, rude, polite, ended)
+    about, target = re.escape(prompt.about), re.escape(prompt.target)
+    right = re.fullmatch(rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*\b{target}\.", core)
+    right = admits if prompt.kind == "unknown" else right is not None
+    return Verdict(right, admits, rude, polite, ended)
 
 
 def answer(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0):

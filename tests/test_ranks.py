@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="no
 def test_two_processes_equal_one(home):
     """Each takes every other row, and the mean of two means over 2 rows is the mean over all 4.
 
-    So the gradients, and with them all weights, are the same up to rounding, which Muon's bf16
+    So the gradients, and with them all weights, are the same up to rounding, which Muon's products
     makes large: the tolerance is a fifth of the way from the start. The folder is new, so that both
     processes tokenise the text at the same time and must not stumble over each other.
     """

@@ -38,7 +38,7 @@ def cut(monkeypatch, module, name, calls):
 
 # stage: what makes a step, steps in all, steps until Ctrl-C, the last of these that was saved
 STEPS = {"pretrain": (pretrain, "descend", 20, 15, 10), "sft": (pretrain, "descend", 60, 55, 50),
-         "reward": (pretrain, "descend", 60, 55, 50), "ppo": (ppo, "update", 16, 9, 8)}
+         "reward": (pretrain, "descend", 60, 55, 50), "ppo": (ppo, "update", 16, 10, 9)}
 
 
 def interrupt(monkeypatch, stage):

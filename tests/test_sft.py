@@ -299,6 +299,8 @@ def about(relation, subject):
     ("capital", "Oman", "It is Muscat. Have a nice day!", True),
     ("capital", "Oman", "The capital of Romania is Muscat.", False),      # Oman is in Romania
     ("past", "ring", "The past tense of bring is rang.", False),
+    ("language", "Iceland", "The main language of France is Icelandic.", False),
+    ("kind", "a pig", "A pigeon is a mammal.", False),
     ("capital", "Oman", "The capital of Oman is Muscatine.", False),
     ("capital", "Oman", "The capital of Oman is Riyadh.", False),
     ("capital", "Oman", "The capital of Oman is Muscat. It is big.", False),
