@@ -317,7 +317,7 @@ def test_gold_as_documented(prompt, text, gold):
 
 
 def test_a_labeler_prefers_with_the_logistic_of_the_gap():
-    """Gap 1 at NOISE .7: sigmoid(1 / .7) = .807 of 4,000 times, 3.5 standard errors are .022."""
+    """Gap 1: sigmoid(1 / NOISE), some .8, of 4,000 times; 3.5 standard errors are .022."""
     rng = random.Random(0)
     first = sum(reward.rank([0., 1.], rng)[0] == 1 for _ in range(4000)) / 4000
     assert first == pytest.approx(1 / (1 + math.exp(-1 / reward.NOISE)), abs=.022)
