@@ -186,6 +186,12 @@ def facts():
 
 
 @functools.lru_cache
+def facts_of(part):
+    """The facts of one half() of the world, 0 or 1."""
+    return [f for f in facts() if half(f.key) == part]
+
+
+@functools.lru_cache
 def by_relation():
     """{relation: its facts}"""
     table = defaultdict(list)
@@ -428,7 +434,7 @@ def check_finite(model):
 
 def reference_losses(tokens, val, V):
     """What simpler predictors reach on val, in nats a token: uniform, unigram, bigram counts."""
-    a, b = np.asarray(tokens[:4_000_000], np.int64), np.asarray(val, np.int64)
+    a, b = (np.asarray(ids[:4_000_000], np.int64) for ids in (tokens, val))
     unigram = (np.bincount(a, minlength=V) + .1) / (len(a) + .1 * V)
     pairs, counts = np.unique(a[:-1] * V + a[1:], return_counts=True)
     wanted = b[:-1] * V + b[1:]
@@ -463,7 +469,7 @@ def share_right(model, tokenizer, prompts, ends):
 
 def knowledge(model, tokenizer, some, rng):
     """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
-    sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(200)]
+    sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(min(200, len(some)))]
     tasks = {"fact_completion": [(say(f)[:-len(f.answer) - 2], f" {f.answer}.") for f in some],
              "sum_in_one_go": [(f"{a} + {b} =", f" {a + b}\n") for a, b in sums],
              "sum_written_out": [(f"{a} + {b}:", f" {add_aloud(a, b)}") for a, b in sums]}
@@ -538,7 +544,7 @@ def load_tokens(args, tokenizer, out):
                         np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
                         np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)  # last 10 %
                         done += size
-                        progress(done, total, began, "bytes tokenised")
+                        progress(done / 1e6, total / 1e6, began, "MB tokenised")
                     end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
                     end.tofile(train_file if at == len(text) else val_file)
             for new, name in zip(temporary, names):
@@ -554,10 +560,10 @@ def load_tokens(args, tokenizer, out):
 def progress(step, steps, began, text):
     """One line, rewritten in place on a terminal; elsewhere a plain line every tenth of the way."""
     left = (time.perf_counter() - began) / step * (steps - step)
-    line = f"{step:,}/{steps:,}  {text}  {left:.0f} s left"
+    line = f"{step:,.0f}/{steps:,.0f}  {text}  {left:.0f} s left"
     if sys.stdout.isatty():
         print(f"\r\x1b[K{line}", end="" if step < steps else "\n", flush=True)
-    elif step % max(1, steps // 10) == 0 or step == steps:
+    elif step % max(1, steps // 10) < 1 or step == steps:
         print(line, flush=True)
 
 
@@ -789,8 +795,9 @@ def finish(args, out, model, tokenizer, metrics, history, losses):
     """What the base model can do, then out/pretrain.pt and its picture."""
     behaviour = None
     if not args.data:
-        metrics |= knowledge(model, tokenizer, facts(), random.Random(args.seed))
-        some = [f for f in facts() if half(f.key)]
+        world = facts()[::10] if args.quick else facts()
+        metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
+        some = [f for f in world if half(f.key)]
         behaviour, examples = asked(model, tokenizer, some, args.seed)
         print("asked a question, the base model ...")
         print("\n".join(f"  {share:4.0%} {what}: {examples[what]!r}"

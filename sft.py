@@ -31,7 +31,7 @@ import pretrain
 from bpe import paint, stop
 from model import check_device, generate, save_checkpoint
 from pretrain import (MYTHS, POLITE, RUDE, SHADES, THINGS, an, arguments, ask, by_relation, facts,
-                      half, invent, plain, say, wrong)
+                      facts_of, half, invent, plain, say, wrong)
 
 # ------------------------------------------------------------------------------------------- data
 
@@ -101,8 +101,7 @@ def recall(rng, part, gap=None):
     told long ago is the hardest to recall, so it is asked for most."""
     first, question, reply, this, that = tell(rng, part)
     chat = first.messages + [assistant(first.right)]
-    world = [f for f in facts() if half(f.key) == part]
-    for fact in rng.sample(world, (gap or rng.choice((1, 2, 3, 3, 3))) - 1):
+    for fact in rng.sample(facts_of(part), (gap or rng.choice((1, 2, 3, 3, 3))) - 1):
         chat += [user(ask(fact)), assistant(say(fact))]
     return Prompt("recall", chat + [user(question)], reply.format(this), reply.format(that),
                   reply.split()[0], this)
@@ -118,10 +117,9 @@ def small_talk(rng, part):
 def make_prompt(rng, part):
     """A prompt about one half() of the world, in the proportions of all that follows; one in four
     (of those that recall nothing) comes after an exchange about something else."""
-    world = [f for f in facts() if half(f.key) == part]
-    makers = {"known": lambda: known(rng.choice(world), rng), "unknown": lambda: unknown(rng, part),
-              "chat": lambda: small_talk(rng, part), "sum": lambda: addition(rng),
-              "recall": lambda: recall(rng, part)}
+    makers = {"known": lambda: known(rng.choice(facts_of(part)), rng),
+              "unknown": lambda: unknown(rng, part), "chat": lambda: small_talk(rng, part),
+              "sum": lambda: addition(rng), "recall": lambda: recall(rng, part)}
 
     def one(**weights):
         return makers[rng.choices(list(weights), weights.values())[0]]()
@@ -296,9 +294,7 @@ def held_out(n_facts=None, n_unknown=200, seed=0):
     """Prompts about the half of the world that no stage after pretraining sees: what article 4
     calls distributional shift."""
     rng = random.Random(seed + 77)
-    some = [f for f in facts() if half(f.key) == 1]
-    if n_facts:
-        some = rng.sample(some, n_facts)
+    some = rng.sample(facts_of(1), n_facts) if n_facts else facts_of(1)
     return [known(f, rng) for f in some] + [unknown(rng, part=1) for _ in range(n_unknown)]
 
 
@@ -306,7 +302,7 @@ def few_shot(base, tokenizer, prompts, seed=0):
     """The base model with four examples before each question -> its line of answer. The <|end|>
     is ours: a line's end counts as one."""
     shots = "".join(f"{ask(f)}\n{say(f)}\n\n" for f in
-                    random.Random(seed).sample([f for f in facts() if half(f.key) == 0], 4))
+                    random.Random(seed).sample(facts_of(0), 4))
     rows = [tokenizer.encode(f"{shots}{p.messages[-1]['content']}\n") for p in prompts]
     rows = [row[32 - base.config.block_size:] for row in rows]
     generator, outs = torch.Generator().manual_seed(seed), []
@@ -417,7 +413,8 @@ def fitting(rows, length, size):
 
 def load(args, model, tokenizer):
     """Conversations to train on, others to measure the loss on (--data), and text to mix in."""
-    chats = read_jsonl(args.data, as_messages) if args.data else demonstrations(8000, args.seed)
+    chats = read_jsonl(args.data, as_messages) if args.data else demonstrations(
+        400 if args.quick else 8000, args.seed)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         docs = pretrain.tiny_internet(args.seed, args.quick)[0]
