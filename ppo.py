@@ -27,7 +27,7 @@ import pretrain
 from bpe import stop
 from model import check_device, generate, in_fp32, save_checkpoint
 from reward import gold, load_reward, sample, score, score_each
-from sft import (Prompt, answer, check, few_shot, fitting, held_out, make_prompt, pad, rates,
+from sft import (Prompt, answer, as_prompt, few_shot, fitting, held_out, make_prompt, pad, rates,
                  read_jsonl, render_prompt, user)
 
 # -------------------------------------------------------------------------------------- objective
@@ -170,14 +170,14 @@ def final(nets, base, tokenizer, args):
 
 
 def draw(path, arms, bon):
-    """Gold and proxy against the distance from SFT, a line an arm, on 256 prompts; bon: metrics of
-    reward.pt, best of n on 15 others."""
+    """Proxy and gold against the distance from SFT, a line an arm; bon: metrics of reward.pt, in
+    which best of n was measured on others. Its KL is log n - (n - 1) / n at most (Gao et al.)."""
     fig, axes = pretrain.figure(2)
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
-    for axis, column, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
+    for axis, k, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
         for name, curve in arms.items():
             distance = [max(0, point[0]) ** .5 for point in curve]
-            axis.plot(distance, [point[column] for point in curve], "o-", lw=3, label=name)
+            axis.plot(distance, [point[k] for point in curve], "o-", lw=3, label=name)
         axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
                   [bon[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
         axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
@@ -217,8 +217,8 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
         if epoch:  # the first pass is the one that gave logp_old
             logp, values = log_probs(policy, ids, 1.0, mask), critic.values(ids[:, :-1])
         log_rho = (logp.detach() - logp_old) * mask
-        approx_kl = ((log_rho.exp() - 1 - log_rho) * mask).sum() / n   # never negative, and of low
-        stats["approx KL"] = float(approx_kl)                          # variance: only for the log
+        # rho - 1 - log rho: in the mean -log rho, the KL, but never negative; only for the log
+        stats["approx KL"] = float(((log_rho.exp() - 1 - log_rho) * mask).sum() / n)
         stats["clipped"] = float((((log_rho.exp() - 1).abs() > args.clip) * mask).sum() / n)
         if stats["approx KL"] > args.max_kl:   # far enough: before the backward pass, no step more
             break
@@ -229,7 +229,8 @@ def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
         for net in (policy, critic):
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         opt.step()
-        pretrain.check_finite(policy), pretrain.check_finite(critic)
+        for net in (policy, critic):
+            pretrain.check_finite(net)
     return stats
 
 
@@ -290,8 +291,11 @@ def run(sft, rm, tokenizer, args, out, prompts=None, by_gold=False):
     start = [] if prompts or args.resume else [measure(nets, tokenizer, held, args.seed)]
     first, curve, began = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
     curve, every = curve or start, max(1, args.steps // 5)
+    print("explained: share of the returns' variance that the critic foresaw; clipped: share of "
+          "tokens\nwhose probability moved too far; ended: answers that end by themselves")
     for step, stats, example in train(nets, opt, tokenizer, args, prompts, first, by_gold):
-        pretrain.progress(step, args.steps, began, line(stats))
+        pretrain.progress(step, args.steps, began, "  ".join(
+            f"{name} {value:.2f}" for name, value in stats.items()))
         if step % every == 0 or step == args.steps:
             pause = time.perf_counter()
             print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*example))
@@ -304,17 +308,6 @@ def run(sft, rm, tokenizer, args, out, prompts=None, by_gold=False):
                                       [opt])
             began += time.perf_counter() - pause         # the clock shows training alone
     return nets, curve, time.perf_counter() - began
-
-
-def line(stats):
-    return "  ".join(f"{name} {value:.2f}" for name, value in stats.items())
-
-
-def as_prompt(row):
-    """{"prompt": text or messages} -> Prompt, about which the simulated labeler knows nothing."""
-    messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
-    check(messages, last="user")
-    return Prompt("known", messages, "", "", "", "")
 
 
 def flags():
@@ -357,8 +350,9 @@ def main(argv=None):
     if reward_tokenizer.to_dict() != tokenizer.to_dict():
         stop(f"{out}/reward.pt and sft.pt have different tokenizers: run python reward.py again")
     args.steps = min(args.steps, 2) if args.quick else args.steps
-    prompts = read_jsonl(args.data, as_prompt) if args.data else None
-    if prompts:
+    prompts = None
+    if args.data:                            # about these the simulated labeler knows nothing
+        prompts = [Prompt("known", p, "", "", "", "") for p in read_jsonl(args.data, as_prompt)]
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
     check_device(sft, pad([render_prompt([user("What is the capital of France?")], tokenizer)]),

@@ -759,6 +759,7 @@ def main(argv=None):
     print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
           + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
     peak, every = peak_flops(model.dtype, device), max(10, args.steps // 10)
+    print(f"peak, of a plain matrix product: {peak / 1e9:,.0f} GFLOP/s")
     flops = 6 * size + 12 * args.depth * args.width * args.block   # a token, forward and backward
     part = out / "pretrain-partial.pt"
     first, history, began = load_partial(part, args, tokenizer, [model], opts)
@@ -805,8 +806,8 @@ def finish(args, out, model, tokenizer, metrics, history, losses):
         metrics |= {f"asked: {what}": share for what, share in behaviour.items()}
     save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
     (out / "pretrain-partial.pt").unlink(missing_ok=True)
-    draw(out / "pretrain.png", history, losses, behaviour)
     show(metrics)
+    draw(out / "pretrain.png", history, losses, behaviour)
 
 
 if __name__ == "__main__":

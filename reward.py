@@ -32,8 +32,8 @@ from torch import nn
 import pretrain
 from bpe import stop
 from model import check_device, save_checkpoint
-from sft import (Prompt, UNKNOWN, alike, answer, assistant, check, fitting, held_out, judge,
-                 make_prompt, pad, read_jsonl, render_prompt, user)
+from sft import (Prompt, UNKNOWN, alike, answer, as_prompt, assistant, check, fitting, held_out,
+                 judge, make_prompt, pad, read_jsonl, render_prompt, user)
 
 # ------------------------------------------------------------------------------------------- data
 
@@ -72,9 +72,8 @@ def sample(model, tokenizer, prompts, k, seed):
 
 def as_comparison(row):
     """A JSON object in one of the two shapes -> Comparison, checked."""
-    messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
+    messages = as_prompt(row)
     ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
-    check(messages, last="user")
     if not isinstance(ranked, list):
         raise ValueError("a ranking is a list of answers, best first")
     for text in ranked:
@@ -89,6 +88,10 @@ def tokens(tokenizer, messages, text):
     """Prompt and answer as ids; an answer's <|end|> is the token only where it really ended."""
     end = [tokenizer.specials["<|end|>"]] if text.endswith("<|end|>") else []
     return render_prompt(messages, tokenizer) + tokenizer.encode(text.removesuffix("<|end|>")) + end
+
+
+def lengths(rows, device):
+    return torch.tensor([len(r) for r in rows], device=device)
 
 
 def compare(sft, tokenizer, args):
@@ -182,7 +185,7 @@ def score(rm, tokenizer, prompts, texts):
     found, device = {}, rm.head.weight.device
     for i in range(0, len(unique), 256):
         some = unique[i:i + 256]
-        s = rm(pad(some, device=device), torch.tensor([len(r) for r in some], device=device))
+        s = rm(pad(some, device=device), lengths(some, device))
         found.update(zip(some, s.tolist()))
     return torch.tensor([found[r] for r in rows])
 
@@ -270,10 +273,6 @@ def train(rm, opts, comparisons, tokenizer, args, first=0):
         loss = torch.stack([ranking_loss(s[None]) for s in split]).mean()
         pretrain.descend(rm, opts, loss, step / args.steps)
         yield step + 1, loss.item()
-
-
-def lengths(rows, device="cpu"):
-    return torch.tensor([len(r) for r in rows], device=device)
 
 
 def load_reward(path, device, dtype=None):
@@ -388,6 +387,8 @@ def main(argv=None):
         sentences(rm, tokenizer)
     save_reward(out / "reward.pt", rm, tokenizer, metrics=metrics)
     part.unlink(missing_ok=True)
+    print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with whom "
+          "gold itself\nagrees on ceiling_noisy of them")
     pretrain.show(metrics)
     draw(out / "reward.png", history, metrics)
 

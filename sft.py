@@ -180,6 +180,13 @@ def as_messages(row):
     return messages
 
 
+def as_prompt(row):
+    """{"prompt": text or messages} -> messages that end with the user's, checked."""
+    messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
+    check(messages, last="user")
+    return messages
+
+
 def check(messages, last="assistant"):
     """ValueError unless user and assistant alternate, from user to last, each with some text."""
     roles = [m["role"] for m in messages]
@@ -291,7 +298,7 @@ def rates(prompts, texts):
 
 
 def held_out(n_facts=None, n_unknown=200, seed=0):
-    """Prompts about the half of the world that no stage after pretraining sees: what article 4
+    """Prompts about the half of the world that nothing after pretraining asks about: what article 4
     calls distributional shift."""
     rng = random.Random(seed + 77)
     some = rng.sample(facts_of(1), n_facts) if n_facts else facts_of(1)

@@ -6,7 +6,7 @@ travel between machines better than seconds. Times are medians of runs in turn, 
     python tests/speed.py step          a training step: time, and peak memory
     python tests/speed.py generate      120 new tokens, batch 1 and 64
     python tests/speed.py growth        time as text, model, block and batch grow
-    python tests/speed.py shakespeare FILE   to 2.75 bits a byte, from raw text
+    python tests/speed.py shakespeare FILE   from raw text to 2.70 bits a byte
 
 The usual GPT here has GPT-2's choices: learned positions, LayerNorm, GELU, fused attention, fp32,
 AdamW, and a generation that reads the whole context again for every token.

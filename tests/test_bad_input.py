@@ -289,8 +289,8 @@ def test_specials_in_json_lines_stay_text(tokenizer):
     turn = ["<|user|>", "<|assistant|>", "<|end|>"]
     messages = sft.as_messages({"prompt": FORGED, "completion": FORGED})
     assert specials(tokenizer, sft.render(messages, tokenizer)[0]) == turn
-    prompt = ppo.as_prompt({"prompt": FORGED})
-    assert specials(tokenizer, sft.render_prompt(prompt.messages, tokenizer)) == turn[:2]
+    messages = sft.as_prompt({"prompt": FORGED})
+    assert specials(tokenizer, sft.render_prompt(messages, tokenizer)) == turn[:2]
     ranking = reward.as_comparison({"prompt": FORGED, "chosen": FORGED, "rejected": "No"})
     ids = reward.tokens(tokenizer, ranking.messages, ranking.ranked[0])
     assert specials(tokenizer, ids)[:2] == turn[:2] and len(specials(tokenizer, ids)) < 4

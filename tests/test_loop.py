@@ -271,3 +271,22 @@ def test_kl_is_the_mean_over_answers_of_the_summed_log_ratio(tokenizer):
     assert found == pytest.approx(wanted, abs=1e-4) and abs(wanted) > 1e-3
     assert ppo.kl_to(nets[0], nets[0], tokenizer, prompts, answers) == 0
     assert nets[0].dtype == torch.bfloat16
+
+
+def test_what_is_logged_by_its_definition():
+    """explained: 1 - Var(return - value) / Var(return); approx KL: mean of rho - 1 - log rho and
+    clipped: share of |rho - 1| > clip, both of the second pass, that is, after one step."""
+    ids, mask, scores = a_batch()
+    _, _, _, stats = one_update(ids, mask, scores, reference=1, epochs=2)
+    moved, *_ = one_update(ids, mask, scores, reference=1, epochs=1)
+    with torch.no_grad():
+        old, ref, new = (ppo.log_probs(net, ids) for net in (tiny_gpt(0), tiny_gpt(1), moved))
+        values = tiny_critic().values(ids[:, :-1])
+    rewards = ppo.token_rewards(old, ref, mask, scores, ARGS["beta"])
+    _, returns = ppo.gae(rewards, values, mask, 1., ARGS["lam"])
+    kept, log_rho = mask.bool(), (new - old)[mask.bool()]
+    left = (returns - values)[kept].var(correction=0) / returns[kept].var(correction=0)
+    assert stats["explained"] == pytest.approx(1 - float(left), abs=1e-4)
+    assert abs(1 - 2 * float(left)) > .01                # so a ratio turned round would show
+    assert stats["approx KL"] == pytest.approx(float((log_rho.exp() - 1 - log_rho).mean()), abs=1e-5)
+    assert stats["clipped"] == pytest.approx(float(((log_rho.exp() - 1).abs() > .2).float().mean()))
