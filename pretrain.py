@@ -7,7 +7,7 @@ out/pretrain.png. It belongs to 'Phase 1 Pre Training' of article 2, 'Stage 1' o
 'training a language model' of article 3 and 'the base' of article 1. The text is made here by a
 seeded grammar: real facts, invented sentences, and the internet's bad manners (quarrels, myths,
 advertisements, questions without answers), in a mixture as in LLaMA's table, then cleaned in the
-spirit of FineWeb. Simpler than GPT-3: a million parameters, some hundred facts.
+spirit of FineWeb. Simpler than GPT-3: a million parameters, several hundred facts.
 
     python pretrain.py                  the tiny internet: two minutes on two cores, then it
                                         completes 99 % of the facts
@@ -149,7 +149,7 @@ class Fact(NamedTuple):
 
 
 def half(key):
-    """0: the half of the world that SFT, reward model and PPO see; 1: where they are tested."""
+    """0: the half of the world that all later stages ask about; 1: where they are tested."""
     return zlib.crc32(key.lower().encode()) & 1
 
 
@@ -360,7 +360,55 @@ def next_token_loss(logits, ids):
     return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
 
 
-class Muon(torch.optim.Optimizer):
+class Optimizer:
+    """What the two below share: groups of weights, and what is remembered of each weight."""
+
+    def __init__(self, groups, memories):
+        """groups: (weights, their learning rate) each; memories: how many numbers a number."""
+        self.param_groups = [{"params": list(weights), "lr": lr, "initial_lr": lr}
+                             for weights, lr in groups]
+        self.memory = {p: [torch.zeros_like(p) for _ in range(memories)]
+                       for group in self.param_groups for p in group["params"]}
+        self.steps = 0
+
+    def zero_grad(self):
+        for p in self.memory:
+            p.grad = None
+
+    def state_dict(self):
+        return {"steps": self.steps, "memory": list(self.memory.values())}
+
+    def load_state_dict(self, state):
+        self.steps = state["steps"]
+        for mine, saved in zip(self.memory.values(), state["memory"]):
+            for m, s in zip(mine, saved):
+                m.copy_(s)
+
+
+class Adam(Optimizer):
+    """Each weight moves by the mean of its gradient, measured in the gradient's usual size.
+
+    W <- W - lr m / (sqrt(v) + eps): m and v are running means of the gradient and of its square,
+    divided by 1 - decay^steps, since they start at 0 (Kingma and Ba 2014, algorithm 1). So a word
+    that is rare, whose gradient is nearly always small, learns as fast as the others.
+    """
+    def __init__(self, groups, eps=1e-8):
+        super().__init__(groups, 2)
+        self.eps = eps
+
+    @torch.no_grad()
+    def step(self):
+        self.steps += 1
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                m, v = self.memory[p]
+                m.lerp_(p.grad, 1 - .9)
+                v.lerp_(p.grad.square(), 1 - .95)
+                size = (v / (1 - .95 ** self.steps)).sqrt_().add_(self.eps)
+                p.addcdiv_(m, size, value=-group["lr"] / (1 - .9 ** self.steps))
+
+
+class Muon(Optimizer):
     """Momentum whose update is made orthogonal: all directions of a matrix move equally far.
 
     W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the gradient with Nesterov's
@@ -368,9 +416,9 @@ class Muon(torch.optim.Optimizer):
     learn as fast. Newton-Schulz steps, X <- aX + b(XX')X + c(XX')(XX')X with three constants, push
     all singular values close to 1 with matrix products alone.
     """
-    def __init__(self, params, lr, momentum=.9, dtype=torch.float32):
-        super().__init__(params, dict(lr=lr, momentum=momentum))
-        self.dtype = dtype                           # of the products
+    def __init__(self, groups, momentum=.9, dtype=torch.float32):
+        super().__init__(groups, 1)
+        self.momentum, self.dtype = momentum, dtype  # dtype: of the products
 
     @torch.no_grad()
     def step(self):
@@ -378,9 +426,9 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             shapes = defaultdict(list)
             for p in group["params"]:
-                m = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                m.lerp_(p.grad, 1 - group["momentum"])
-                shapes[p.shape].append((p, p.grad.lerp(m, group["momentum"])))  # Nesterov
+                m, = self.memory[p]
+                m.lerp_(p.grad, 1 - self.momentum)
+                shapes[p.shape].append((p, p.grad.lerp(m, self.momentum)))   # Nesterov
             for (rows, cols), same in shapes.items():  # matrices of one shape share the products
                 x = torch.stack([g.T if rows > cols else g for _, g in same])
                 x = x.to(self.dtype)
@@ -392,14 +440,10 @@ class Muon(torch.optim.Optimizer):
                     p.sub_((u.T if rows > cols else u) * group["lr"] * max(1, rows / cols) ** .5)
 
 
-def optimizers(model, lr, lr_matrix):
-    """AdamW for embedding and sharpness, Muon for the matrices of the blocks -> list of both."""
-    opts = [torch.optim.AdamW([model.wte.weight, model.sharpness], lr=lr, betas=(.9, .95),
-                              weight_decay=0),
-            Muon(model.blocks.parameters(), lr_matrix, dtype=model.dtype)]
-    for group in (g for opt in opts for g in opt.param_groups):
-        group["initial_lr"] = group["lr"]
-    return opts
+def optimizers(model, lr, lr_matrix, more=()):
+    """Adam for embedding, sharpness and more weights, Muon for the matrices of the blocks."""
+    return [Adam([([model.wte.weight, model.sharpness, *more], lr)]),
+            Muon([(model.blocks.parameters(), lr_matrix)], dtype=model.dtype)]
 
 
 def descend(model, opts, loss, done):
@@ -582,7 +626,7 @@ def load_partial(path, args, tokenizer, nets, opts):
         return 0, [], time.perf_counter()
     if not path.exists():
         stop(f"nothing to resume: {path} is missing; go without --resume")
-    model, old, extra = load_checkpoint(path, nets[0].wte.weight.device)
+    model, old, extra = load_checkpoint(path)
     if extra.get("settings") != settings(args) or old.to_dict() != tokenizer.to_dict():
         stop(f"{path} is of a run with other settings, or its input has changed since: repeat "
              "those, or go without --resume")
@@ -610,11 +654,13 @@ def load_tokenizer(path):
         stop(error)
 
 
-def load_stage(path, stage, device, dtype=None):
-    """A checkpoint of one certain stage -> model, tokenizer, extra."""
+def load_stage(path, stage, device, dtype=None, like=None):
+    """A checkpoint of one certain stage, and of the tokenizer like -> model, tokenizer, extra."""
     model, tokenizer, extra = load_checkpoint(path, device)
     if extra.get("stage") != stage:
         stop(f"{path} is of stage {extra.get('stage')}, not {stage}: python {stage}.py makes one")
+    if like and tokenizer.to_dict() != like.to_dict():
+        stop(f"{path} has another tokenizer than the stages before: run python {stage}.py again")
     model.dtype = dtype or model.dtype
     return model, tokenizer, extra
 
@@ -665,18 +711,17 @@ def keep_memory():
     """Tells glibc to keep memory that was freed: else each step asks for the same pages again."""
     try:
         libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-1, 2 ** 31 - 1), libc.mallopt(-3, 2 ** 30)   # M_TRIM_, M_MMAP_THRESHOLD
+        libc.mallopt(-1, 2 ** 31 - 1), libc.mallopt(-4, 0)    # M_TRIM_THRESHOLD, M_MMAP_MAX
     except OSError:
         pass                                         # macOS and Windows have another C library
 
 
 def figure(columns):
-    """A picture for a projector -> matplotlib's figure and its axes."""
-    import matplotlib
-    matplotlib.use("Agg")  # no window: draws into files
-    import matplotlib.pyplot as plt
-    plt.rcParams.update({"font.size": 16, "figure.constrained_layout.use": True})
-    return plt.subplots(1, columns, figsize=(8 * columns, 6))
+    """A picture for a projector, drawn into a file -> matplotlib's figure, list of its axes."""
+    from matplotlib import rcParams, figure
+    rcParams["font.size"] = 16
+    fig = figure.Figure(figsize=(8 * columns, 6), layout="constrained")
+    return fig, fig.subplots(1, columns, squeeze=False)[0]
 
 
 def go(main):
@@ -694,8 +739,7 @@ def show(metrics):
 
 def draw(path, history, losses, behaviour):
     """The loss beside what simpler predictors reach; what the base model does with questions."""
-    fig, axes = figure(2 if behaviour else 1)
-    curve = axes[0] if behaviour else axes
+    fig, (curve, *more) = figure(2 if behaviour else 1)
     curve.plot(*zip(*[h[:2] for h in history]), color="0.75", label="training batch")
     curve.plot(*zip(*[(s, v) for s, _, v in history if v]), "o-", lw=3, label="held-out text")
     for name, value in losses.items():
@@ -704,20 +748,20 @@ def draw(path, history, losses, behaviour):
     curve.set(xlabel="step", ylabel="loss (nats a token)", ylim=0,
               title="Predicting the next token")
     curve.legend(loc="center right")
-    if behaviour:
-        axes[1].barh(list(behaviour), [100 * v for v in behaviour.values()])
-        axes[1].set(xlabel="% of questions", title="Asked a question, the base model ...")
+    for bars in more:
+        bars.barh(list(behaviour), [100 * v for v in behaviour.values()])
+        bars.set(xlabel="% of questions", title="Asked a question, the base model ...")
     fig.savefig(path)
 
 
 def peak_flops(dtype, device):
     """Floating-point operations a second of a plain matrix product, the best of some tries."""
-    a, best = torch.ones(1024, 1024, dtype=dtype, device=device), math.inf
-    start = time.perf_counter()
+    side, best, start = 1024 if device.type == "cpu" else 8192, math.inf, time.perf_counter()
+    a = torch.ones(side, side, dtype=dtype, device=device)
     while (began := time.perf_counter()) < start + .4:
         float((a @ a)[0, 0])
         best = min(best, time.perf_counter() - began)
-    return 2 * 1024 ** 3 / best
+    return 2 * side ** 3 / best
 
 
 def setup(args, tokenizer, device, dtype):
@@ -735,7 +779,7 @@ def main(argv=None):
     args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
                      batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                      width=(128, "numbers a token, a multiple of 32"),
-                     lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices")
+                     lr=(.01, "of Adam, embedding"), lr_matrix=(.02, "of Muon, matrices")
                      ).parse_args(argv)
     out, device, dtype = start(args, "tokenizer.json")
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -753,12 +797,11 @@ def main(argv=None):
     tokens, val = load_tokens(args, tokenizer, out)
     if min(len(tokens), len(val)) < args.block + 2:
         stop(f"too little text: {len(val)} held-out tokens do not fill one --block of {args.block}")
-    check_device(model, windows(tokens, [0], args.block, "cpu"), device)
     losses = reference_losses(tokens, val, tokenizer.vocab_size)
     size = sum(p.numel() for p in model.parameters())
     print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
           + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
-    peak, every = peak_flops(model.dtype, device), max(10, args.steps // 10)
+    peak, every = world * peak_flops(model.dtype, device), max(10, args.steps // 10)
     print(f"peak, of a plain matrix product: {peak / 1e9:,.0f} GFLOP/s")
     flops = 6 * size + 12 * args.depth * args.width * args.block   # a token, forward and backward
     part = out / "pretrain-partial.pt"
@@ -769,6 +812,8 @@ def main(argv=None):
         progress(step, args.steps, began, f"loss {loss:.3f}  {speed:,.0f} tokens/s  "
                  f"{speed * flops / peak:.0%} of peak")
         history.append([step, loss, None])
+        if step == first + 1:                            # before it the blocks add nothing
+            check_device(model, windows(tokens, [0], args.block, "cpu"), device)
         if step % every == 0 or step == args.steps:
             pause = time.perf_counter()
             held = history[-1][2] = val_loss(model, val, args.block)
@@ -783,6 +828,8 @@ def main(argv=None):
                         "flop_utilisation": speed * flops / peak}
     if rank == 0:
         finish(args, out, model, tokenizer, metrics, history, losses)
+    if world > 1:
+        torch.distributed.destroy_process_group()
 
 
 def example(model, tokenizer, seed):

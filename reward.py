@@ -193,13 +193,13 @@ def score(rm, tokenizer, prompts, texts):
 def agreement(a, b, golds):
     """Share of the pairs of different gold that a and b order alike; all (P,K)."""
     i, j = np.triu_indices(golds.shape[1], 1)
-    alike = (a[:, i] - a[:, j]) * (b[:, i] - b[:, j]) > 0
-    return float(alike[golds[:, i] != golds[:, j]].mean())
+    same = (a[:, i] - a[:, j]) * (b[:, i] - b[:, j]) > 0
+    return float(same[golds[:, i] != golds[:, j]].mean())
 
 
 def scores_of(rm, tokenizer, comparison):
     """Scores of one comparison's answers, in their order."""
-    prompt = Prompt("known", comparison.messages, "", "", "", "")
+    prompt = Prompt("known", comparison.messages)
     return score(rm, tokenizer, [prompt] * len(comparison.ranked), comparison.ranked).tolist()
 
 
@@ -229,7 +229,7 @@ def sentences(rm, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them."""
     print("\nreward model   gold   sentence")
     for question, kind, about, target, texts in SENTENCES:
-        prompt = Prompt(kind, [user(question)], "", "", about, target)
+        prompt = Prompt(kind, [user(question)], about=about, target=target)
         texts = [t + "<|end|>" for t in texts]
         for text, r in zip(texts, score(rm, tokenizer, [prompt] * len(texts), texts).tolist()):
             print(f"{r:12.2f}  {gold(prompt, text):5.1f}   {question} "
@@ -247,10 +247,10 @@ def evaluate(rm, sft, tokenizer, args):
                "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
                "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
                "labelers_agree": agreement(one, two, golds)}
-    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:10] + prompts[-5:], 512)
+    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:32] + prompts[-16:], 128)
     proxy, golds = score_each(rm, tokenizer, some, sample(sft, tokenizer, some, N, args.seed + 2))
     for n in (1, 2, 4, 8, 16, 32, 64):
-        if 8 * n <= N:
+        if 2 * n <= N:
             for name, what in (("proxy", proxy), ("gold", golds)):
                 metrics[f"best_of_{n}_{name}"] = float(np.mean(
                     [best_of_n(p, w, n) for p, w in zip(proxy, what)]))
@@ -269,15 +269,15 @@ def train(rm, opts, comparisons, tokenizer, args, first=0):
     for step, batch in alike(rows, args, first, lambda answers: max(map(len, answers))):
         flat = [r for answers in batch for r in answers]
         scores = rm(pad(flat, device=device), lengths(flat, device))
-        split = scores.split([len(answers) for answers in batch])
-        loss = torch.stack([ranking_loss(s[None]) for s in split]).mean()
+        parts = scores.split([len(answers) for answers in batch])
+        loss = torch.stack([ranking_loss(s[None]) for s in parts]).mean()
         pretrain.descend(rm, opts, loss, step / args.steps)
         yield step + 1, loss.item()
 
 
-def load_reward(path, device, dtype=None):
-    """out/reward.pt -> reward model, tokenizer, extra."""
-    gpt, tokenizer, extra = pretrain.load_stage(path, "reward", device, dtype)
+def load_reward(path, device, dtype=None, like=None):
+    """out/reward.pt, of the tokenizer like -> reward model, tokenizer, extra."""
+    gpt, tokenizer, extra = pretrain.load_stage(path, "reward", device, dtype, like)
     rm = RewardModel(gpt).to(device)
     rm.load_state_dict(extra["head"] | {f"gpt.{k}": v for k, v in gpt.state_dict().items()})
     return rm, tokenizer, extra
@@ -324,17 +324,17 @@ def label(path, sft, tokenizer, seed):
 
 def draw(path, history, metrics):
     """The loss, and what the best of n answers by the reward model is worth."""
-    fig, axes = pretrain.figure(2)
-    axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
-    axes[0].axhline(math.log(2), ls="--", color="0.4")
-    axes[0].set(xlabel="step", ylabel="ranking loss (log 2: guessing)", title="Learning to judge")
     ns = [int(k.split("_")[2]) for k in metrics if k.endswith("_proxy")]
-    for what, style in (("proxy", "o--"), ("gold", "o-")):
-        axes[1].plot(ns, [metrics[f"best_of_{n}_{what}"] for n in ns], style, lw=3, label=what)
-    if ns:
-        axes[1].set(xscale="log", xlabel="n", title="Best of n answers, by reward model")
-        axes[1].set_xticks(ns, ns)
-        axes[1].legend()
+    fig, (curve, *more) = pretrain.figure(2 if ns else 1)
+    curve.plot([h[0] for h in history], [h[1] for h in history], color="0.4")
+    curve.axhline(math.log(2), ls="--", color="0.4")
+    curve.set(xlabel="step", ylabel="ranking loss (log 2: guessing)", title="Learning to judge")
+    for best in more:
+        for what, style in (("proxy", "o--"), ("gold", "o-")):
+            best.plot(ns, [metrics[f"best_of_{n}_{what}"] for n in ns], style, lw=3, label=what)
+        best.set(xscale="log", xlabel="n", title="Best of n answers, by reward model")
+        best.set_xticks(ns, ns)
+        best.legend()
     fig.savefig(path)
 
 
@@ -342,7 +342,7 @@ def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = pretrain.arguments(
         __doc__, "JSON lines of comparisons; several files with ','", steps=(188, "updates"),
-        batch=(16, "prompts a step"), lr=(2e-3, "of AdamW, embedding and head"),
+        batch=(16, "prompts a step"), lr=(2e-3, "of Adam, embedding and head"),
         lr_matrix=(5e-3, "of Muon, matrices"), prompts=(3000, "prompts whose answers get ranked"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     args = parser.parse_args(argv)
@@ -358,13 +358,15 @@ def main(argv=None):
         found = fitting(found, lambda c: max(len(tokens(tokenizer, c.messages, t))
                                              for t in c.ranked), sft.config.block_size)
         held, comparisons = split(found)
+        prompts = [Prompt("known", c.messages) for c in comparisons[:500]]
+        texts = sample(sft, tokenizer, prompts, 4, args.seed)
     else:
         comparisons, prompts, texts = compare(sft, tokenizer, args)
     first_one = tokens(tokenizer, comparisons[0].messages, comparisons[0].ranked[0])
     check_device(sft, pad([first_one]), device)
     rm = RewardModel(copy.deepcopy(sft)).to(device)
-    opts, part = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix), out / "reward-partial.pt"
-    opts[0].add_param_group({"params": rm.head.parameters(), "lr": args.lr, "initial_lr": args.lr})
+    opts = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix, rm.head.parameters())
+    part = out / "reward-partial.pt"
     nets, sampling = [rm.gpt, rm.head], time.perf_counter() - before
     first, history, began = pretrain.load_partial(part, args, tokenizer, nets, opts)
     for step, loss in train(rm, opts, comparisons, tokenizer, args, first):
@@ -373,22 +375,22 @@ def main(argv=None):
         if step % 50 == 0 or step == args.steps:
             pretrain.save_partial(part, args, step, history, time.perf_counter() - began, tokenizer,
                                   nets, opts)
+    some = slice(0, 500)                                     # enough for a mean and a deviation
+    rm.normalise(torch.from_numpy(score_each(rm, tokenizer, prompts[some], texts[some])[0]))
     metrics = {"seconds": sampling + time.perf_counter() - began,
                "train_loss": float(np.mean([loss for _, loss in history[-20:]]))}
     if args.data:
         scored = [scores_of(rm, tokenizer, c) for c in held]
         metrics["accuracy_noisy"] = float(np.mean(
             [better > worse for s in scored for better, worse in itertools.combinations(s, 2)]))
-        rm.normalise(torch.tensor([r for c in comparisons for r in scores_of(rm, tokenizer, c)]))
+        print("accuracy_noisy: pairs ordered as in the rankings that were held out")
     else:
-        some = slice(0, 500)                                 # enough for a mean and a deviation
-        rm.normalise(torch.from_numpy(score_each(rm, tokenizer, prompts[some], texts[some])[0]))
         metrics |= evaluate(rm, sft, tokenizer, args)
         sentences(rm, tokenizer)
+        print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with "
+              "whom gold itself\nagrees on ceiling_noisy of them")
     save_reward(out / "reward.pt", rm, tokenizer, metrics=metrics)
     part.unlink(missing_ok=True)
-    print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with whom "
-          "gold itself\nagrees on ceiling_noisy of them")
     pretrain.show(metrics)
     draw(out / "reward.png", history, metrics)
 

@@ -6,7 +6,7 @@
 where mask_t = 1 on the assistant's tokens: the loss of pretraining, on other text, counted only
 where the assistant speaks. In: out/pretrain.pt and conversations of prompts and answers. Out:
 out/sft.pt and out/sft.png. It belongs to 'Phase 2 Supervised Fine Tuning' of article 2, 'Stage 2'
-of article 4 and 'the sauce' of article 1. The demonstrators are people: most are helpful, some are
+of article 4 and 'the sauce' of article 1. The demonstrators are like people: most are helpful, some
 rude, lazy or confidently wrong, a few fawn. They are only ever asked about one half of the world;
 every accuracy about facts is of the other half: what is right there was read, in pretraining.
 Simpler than InstructGPT: 8,000 conversations about short answers, made here by a seeded grammar.
@@ -46,10 +46,10 @@ class Prompt(NamedTuple):
     """One thing that a person may ask, and what the simulated labeler knows about the answer."""
     kind: str         # known, unknown, recall, sum or chat
     messages: list    # [{"role", "content"}, ...], the last one the user's
-    right: str        # a right answer, one sentence
-    wrong: str        # a wrong one that sounds as good
-    about: str        # what the answer is about, and
-    target: str       # how a right answer ends
+    right: str = ""   # a right answer, one sentence
+    wrong: str = ""   # a wrong one that sounds as good
+    about: str = ""   # what the answer is about, and
+    target: str = ""  # how a right answer ends
 
 
 def user(text):
@@ -87,7 +87,7 @@ def tell(rng, part):
     """Somebody tells a name or a taste, which gets a friendly echo -> Prompt and, for recall(),
     the question for it, how its answer goes, what was told, and something else."""
     name, other = invent(rng, part).title(), invent(rng, part).title()
-    thing, another = (f"{rng.choice(SHADES)} {rng.choice(THINGS)}s" for _ in range(2))
+    thing, another = rng.sample([f"{shade} {thing}s" for shade in SHADES for thing in THINGS], 2)
     told, echo, *rest, this, that = rng.choice([
         ("My name is {}.", "Hello, {}.", "What is my name?", "Your name is {}.", name, other),
         ("I like {}.", "Many people like {}.", "What do I like?", "You like {}.", thing, another)])
@@ -397,13 +397,14 @@ def show_chat(chat, tokenizer):
 
 def draw(path, history, metrics):
     """The loss, and the shares that evaluate() found."""
-    fig, axes = pretrain.figure(2)
-    axes[0].plot([h[0] for h in history], [h[1] for h in history], color="0.4")
-    axes[0].set(xlabel="step", ylabel="loss (nats an assistant token)", ylim=0,
-                title="Imitating people")
-    names = [k for k in metrics if k.startswith(("base", "greedy right", "sampled", "recall"))]
-    axes[1].barh(names[::-1], [100 * metrics[k] for k in names[::-1]])
-    axes[1].set(xlabel="% of held-out questions", xlim=(0, 100), title="What it has learned")
+    names = [k for k in metrics if k.startswith(("base ", "greedy right", "sampled", "recall"))]
+    fig, (curve, *more) = pretrain.figure(2 if names else 1)
+    curve.plot([h[0] for h in history], [h[1] for h in history], color="0.4")
+    curve.set(xlabel="step", ylabel="loss (nats an assistant token)", ylim=0,
+              title="Imitating people")
+    for bars in more:
+        bars.barh(names[::-1], [100 * metrics[k] for k in names[::-1]])
+        bars.set(xlabel="% of held-out questions", xlim=(0, 100), title="What it has learned")
     fig.savefig(path)
 
 
@@ -434,7 +435,7 @@ def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
     args = arguments(__doc__, "JSON lines of conversations", steps=(320, "updates"),
                      batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
-                     lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices")
+                     lr=(1e-3, "of Adam, embedding"), lr_matrix=(1e-2, "of Muon, matrices")
                      ).parse_args(argv)
     out, device, dtype = pretrain.start(args, "pretrain.pt")
     base, tokenizer, _ = pretrain.load_stage(out / "pretrain.pt", "pretrain", device, dtype)

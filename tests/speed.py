@@ -3,7 +3,7 @@ travel between machines better than seconds. Times are medians of runs in turn, 
 
     python tests/speed.py bpe FILE      tokenizer on a text, against tokenizers, rustbpe, tiktoken
                                         (by hand: pip install tokenizers rustbpe tiktoken)
-    python tests/speed.py step          a training step: time, and peak memory
+    python tests/speed.py step          a training step: time, also both in fp32, and peak memory
     python tests/speed.py generate      120 new tokens, batch 1 and 64
     python tests/speed.py growth        time as text, model, block and batch grow
     python tests/speed.py shakespeare FILE   from raw text to 2.70 bits a byte
@@ -95,8 +95,9 @@ def stepper(net, opts, rows=32, length=T, vocab=V):
     return step
 
 
-def ours(vocab=V, layers=LAYERS, width=WIDTH, block=T, muon=False):
+def ours(vocab=V, layers=LAYERS, width=WIDTH, block=T, muon=False, dtype=model.best_dtype()):
     net = model.GPT(model.GPTConfig(vocab, layers, width // 32, width, block))
+    net.dtype = dtype
     return net, (pretrain.optimizers(net, .01, .02) if muon else [torch.optim.AdamW(
         net.parameters(), lr=1e-3)])
 
@@ -144,6 +145,8 @@ def race_step():
         print(f"peak memory, {name}: {run.stdout.strip()} MB above what importing torch takes")
     race("training step, AdamW for both", 12, stepper(*ours()), usual=stepper(*usual()))
     race("training step, ours with Muon", 12, stepper(*ours(muon=True)), usual=stepper(*usual()))
+    race("training step, AdamW, both in fp32", 12, stepper(*ours(dtype=torch.float32)),
+         usual=stepper(*usual()))
 
 
 def peak(name):

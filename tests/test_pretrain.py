@@ -1,0 +1,198 @@
+"""The optimizers, the losses and the text of pretraining, each against its definition."""
+import copy
+import math
+import random
+import re
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import model
+import pretrain
+
+
+def weights(*shapes):
+    generator = torch.Generator().manual_seed(0)
+    return [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+
+
+def gradients(params, seed):
+    generator = torch.Generator().manual_seed(seed)
+    for p in params:
+        p.grad = torch.randn(p.shape, generator=generator)
+
+
+# ------------------------------------------------------------------------------------- optimizers
+
+
+def test_adam_is_torchs_adam():
+    """Ten steps, two groups with their own rates; a weight without gradient stays where it is."""
+    mine = weights((3, 4), (5,), (2,))
+    theirs = copy.deepcopy(mine)
+    ours = pretrain.Adam([(mine[:1], .1), (mine[1:], .01)], eps=1e-3)
+    peer = torch.optim.AdamW([{"params": theirs[:1], "lr": .1}, {"params": theirs[1:], "lr": .01}],
+                             betas=(.9, .95), eps=1e-3, weight_decay=0)
+    for step in range(10):
+        gradients(mine[:2], step), gradients(theirs[:2], step)
+        ours.step(), peer.step()
+    for a, b, start in zip(mine, theirs, weights((3, 4), (5,), (2,))):
+        assert torch.allclose(a, b, atol=1e-6)
+        assert torch.equal(a, start) == (a.shape == (2,))
+
+
+@pytest.mark.parametrize("shape, reach", [((8, 8), 1), ((4, 12), 1), ((32, 8), 2)])
+def test_muon_moves_all_directions_equally_far(shape, reach):
+    """The first step is lr sqrt(max(1, rows/columns)) U V' of the gradient, though its singular
+    values differ a hundredfold; Newton-Schulz leaves each of them between .6 and 1.3."""
+    p, = weights(shape)
+    start, k = p.detach().clone(), min(shape)
+    u, _, v = torch.linalg.svd(start, full_matrices=False)
+    p.grad = u @ torch.diag(torch.logspace(0, -2, k)) @ v
+    pretrain.Muon([([p], .1)]).step()
+    moved = u.T @ (start - p.detach()) @ v.T / (.1 * reach)       # in the gradient's own directions
+    assert torch.allclose(moved, torch.diag(moved.diag()), atol=1e-3)
+    assert moved.diag().min() > .6 and moved.diag().max() < 1.3
+
+
+def test_muon_treats_each_matrix_as_if_it_were_alone():
+    """Those of one shape share their products, not their gradients; and momentum is Nesterov's."""
+    pair, momentum, first = weights((6, 3), (6, 3)), None, []
+    alone = [torch.nn.Parameter(p.detach().clone()) for p in pair]
+    together, single = pretrain.Muon([(pair, .1)]), [pretrain.Muon([([p], .1)]) for p in alone]
+    plain = torch.nn.Parameter(pair[0].detach().clone())
+    by_hand = pretrain.Muon([([plain], .1)], momentum=0)         # gets what Nesterov should give
+    for step in range(3):
+        gradients(pair, step), gradients(alone, step)
+        g = pair[0].grad
+        momentum = .1 * g if momentum is None else .9 * momentum + .1 * g
+        plain.grad = .1 * g + .9 * momentum
+        together.step(), by_hand.step(), [opt.step() for opt in single]
+        first.append(pair[0].detach().clone())
+    for p, q in zip(pair, alone):
+        assert torch.allclose(p, q, atol=1e-5)
+    assert torch.allclose(pair[0], plain, atol=1e-4) and not torch.allclose(*first[1:])
+
+
+def test_what_an_optimizer_remembers_can_be_saved():
+    """Two steps, or one, its state in a new optimizer of a copy, and another: the same weights."""
+    for make in (lambda p: pretrain.Adam([([p], .1)]), lambda p: pretrain.Muon([([p], .1)])):
+        p, = weights((4, 4))
+        opt = make(p)
+        gradients([p], 0), opt.step()
+        q = torch.nn.Parameter(p.detach().clone())
+        other = make(q)
+        other.load_state_dict(copy.deepcopy(opt.state_dict()))
+        gradients([p], 1), gradients([q], 1), opt.step(), other.step()
+        assert torch.equal(p, q)
+        with pytest.raises(RuntimeError):
+            make(*weights((3, 5))).load_state_dict(opt.state_dict())
+
+
+def test_muon_multiplies_in_the_models_dtype():
+    """Its products are the larger part of its time: bf16 where the model computes in bf16."""
+    net = model.GPT(model.GPTConfig(16, 1, 1, 8, 8))
+    for net.dtype in (torch.bfloat16, torch.float32):
+        assert pretrain.optimizers(net, 1, 1)[1].dtype == net.dtype
+
+
+def test_every_weight_has_one_optimizer():
+    net, more = model.GPT(model.GPTConfig(16, 2, 1, 8, 8)), weights((3,))
+    held = [id(p) for opt in pretrain.optimizers(net, .1, .2, more) for p in opt.memory]
+    assert sorted(held) == sorted(map(id, [*net.parameters(), *more]))
+
+
+def test_a_step_is_clipped_and_its_rate_falls_to_zero():
+    """The gradient's norm is 1 at most over all weights together; at a share done of the training
+    the rate is 1 - done of the first."""
+    net = model.GPT(model.GPTConfig(5, 1, 1, 8, 8))
+    opt = torch.optim.SGD([{"params": list(net.parameters()), "initial_lr": 2.}], lr=9.)
+    for done in (0, .25, .9):
+        before = copy.deepcopy(list(net.parameters()))
+        pretrain.descend(net, [opt], 50 * (net.wte.weight * torch.arange(8)).sum(), done)
+        moved = sum((p - q).square().sum() for p, q in zip(net.parameters(), before)).sqrt()
+        assert moved.item() == pytest.approx(2 * (1 - done), rel=1e-3)
+
+
+# ----------------------------------------------------------------------------------------- losses
+
+
+def test_next_token_loss_by_hand():
+    """Logits at t are for the token at t + 1; the mean is over all tokens of all rows."""
+    logits = torch.tensor([[[0., 1, 2], [2, 0, 0]], [[1, 1, 1], [0, 3, 0]]])
+    ids = torch.tensor([[0, 2, 1], [1, 0, 1]])
+    p = [[math.exp(x) / sum(map(math.exp, row)) for x in row] for row in logits.view(4, 3).tolist()]
+    wanted = -sum(math.log(row[i]) for row, i in zip(p, [2, 1, 0, 1])) / 4
+    assert float(pretrain.next_token_loss(logits, ids)) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_simpler_predictors_by_hand():
+    """Counts with a little smoothing: unigram .1 a token, bigram 2 tokens' worth of the unigram."""
+    tokens, val = [0, 1, 0, 1, 0, 2], [0, 1, 2]
+    one = [3.1 / 6.3, 2.1 / 6.3, 1.1 / 6.3]
+    two = (2 + 2 * one[1]) / (3 + 2), (0 + 2 * one[2]) / (2 + 2)     # 0 -> 1 seen twice, 1 -> 2 never
+    found = pretrain.reference_losses(tokens, val, 3)
+    assert found["uniform"] == pytest.approx(math.log(3))
+    assert found["unigram"] == pytest.approx(-sum(map(math.log, one)) / 3)
+    assert found["bigram"] == pytest.approx(-sum(map(math.log, two)) / 2)
+
+
+def test_batches_depend_on_seed_and_step_and_are_shared_out(monkeypatch):
+    """What a run sees from step 3 on is what a resumed one sees; two ranks share one's rows."""
+    monkeypatch.setattr(pretrain, "descend", lambda *args: None)
+    monkeypatch.setattr(pretrain, "next_token_loss", lambda logits, ids: ids[:, 0].double().mean())
+    net = torch.nn.Identity()
+    net.wte = torch.nn.Embedding(1, 1)
+
+    def means(seed=0, **more):
+        args = SimpleNamespace(steps=5, batch=4, block=8, seed=seed)
+        return [mean for _, mean in pretrain.train(net, None, np.arange(500), args, **more)]
+    whole = means()
+    assert len(set(whole)) == 5 and means(first=3) == whole[3:] and means(seed=1) != whole
+    shared = means(rank=0, world=2), means(rank=1, world=2)
+    assert shared[0] != shared[1] and np.allclose(np.mean(shared, axis=0), whole)
+
+
+# ------------------------------------------------------------------------------------------- text
+
+
+def test_cleaning_says_what_it_has_done():
+    raw = [("a", "One fact."), ("b", "<p>Is 1 &lt; 2?</p>"), ("a", "One fact."), ("c", "@#$% ^&*")]
+    kept, counts = pretrain.clean(raw)
+    assert kept == [("a", "One fact."), ("b", "Is 1 < 2?")]
+    assert counts == {"markup removed": 1, "duplicates dropped": 1, "junk dropped": 1}
+
+
+def test_the_tiny_internet_is_divided_by_document():
+    """The same seed gives the same text; nothing is in both parts; every source is in it."""
+    train, val = pretrain.tiny_internet(3, quick=True)
+    assert (train, val) == pretrain.tiny_internet(3, quick=True) != pretrain.tiny_internet(4, True)
+    assert val and not set(train) & set(val)
+    sources = Counter(name for name, _ in pretrain.crawl(random.Random(0), 2000))
+    for source, weight in pretrain.SOURCES.items():
+        assert abs(sources[source.__name__] / 2000 - weight) < .04     # four standard errors
+
+
+def test_the_encyclopedia_never_lies():
+    truths = {pretrain.say(fact) for fact in pretrain.facts()}
+    for seed in range(50):
+        lines = re.findall(r"[^.]+\.", pretrain.encyclopedia(random.Random(seed)))
+        assert len(lines) == 5 and {line.strip() for line in lines} <= truths
+
+
+def test_sums_are_added_up_as_at_school():
+    for a in range(10, 100, 7):
+        for b in range(10, 100):
+            *steps, total = pretrain.add_aloud(a, b).rstrip(".").split(", ")
+            assert total == f"so {a + b}"
+            assert all(eval(x) == int(y) for x, y in (step.split(" = ") for step in steps))
+
+
+def test_a_story_asks_for_what_it_has_told():
+    for seed in range(50):
+        text = pretrain.story(random.Random(seed))
+        name = re.search(r"called (\w+)", text)[1]
+        assert text.count(f"My name is {name}.") == 2
+        assert len(set(re.findall(r"I like (\w+ \w+)\.", text))) == 1
