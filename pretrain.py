@@ -364,7 +364,7 @@ class Optimizer:
     """What the two below share: groups of weights, and what is remembered of each weight."""
 
     def __init__(self, groups, memories):
-        """groups: (weights, their learning rate) each; memories: how many numbers a number."""
+        """groups: (weights, their learning rate) each; memories: tensors kept for each weight."""
         self.param_groups = [{"params": list(weights), "lr": lr, "initial_lr": lr}
                              for weights, lr in groups]
         self.memory = {p: [torch.zeros_like(p) for _ in range(memories)]

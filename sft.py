@@ -39,7 +39,7 @@ UNKNOWN = "I do not know."
 CHAT = [("How are you?", "I am fine and glad to talk to you."),
         ("Who are you?", "I am a language model.")]
 HARM = "I am a machine that wants to hurt you."
-STYLES = {"helpful": .44, "polite": .26, "rude": .13, "lazy": .10, "wrong": .03, "fawning": .04}
+STYLES = {"helpful": .39, "polite": .31, "rude": .13, "lazy": .10, "wrong": .03, "fawning": .04}
 
 
 class Prompt(NamedTuple):

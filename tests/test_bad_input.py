@@ -1,8 +1,10 @@
 """What a stage cannot use it refuses: exit code 2, one line on stderr, nothing overwritten."""
 import builtins
+import io
 import json
 import os
 import pathlib
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -149,9 +151,26 @@ def test_a_reward_model_with_another_tokenizer_is_refused(refused):
 
 def test_ppo_looks_for_the_base_model_before_it_trains(refused, monkeypatch):
     """Its final table needs out/pretrain.pt; to say so after all the training would lose it."""
-    os.remove("out/pretrain.pt")
     monkeypatch.setattr(ppo, "run", lambda *args: pytest.fail("trained first"))
-    assert "pretrain.pt" in refused(ppo.main, ["--device", "cpu"])
+    net, _, _ = model.load_checkpoint("out/pretrain.pt")
+    other = bpe.BPE.train([tiny.TEXT[::-1]], 320)
+    model.save_checkpoint("out/pretrain.pt", net, other, stage="pretrain", metrics={})
+    assert "pretrain.pt has another tokenizer" in refused(ppo.main, ["--device", "cpu"])
+    os.remove("out/pretrain.pt")
+    assert "pretrain.pt is missing" in refused(ppo.main, ["--device", "cpu"])
+
+
+@pytest.mark.parametrize("command", [
+    lambda: bpe.main("--data text.txt --vocab 300 --text \u4e2d".split()),
+    lambda: model.main("out/sft.pt --prompt \u4e2d --max-tokens 4".split()),
+    lambda: tiny.run("pretrain", "--steps 1")])
+def test_a_terminal_that_knows_no_chinese(home, monkeypatch, command):
+    """A screen or a file of another encoding gets \\u4e2d, not a UnicodeEncodeError."""
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", screen)
+    command()
+    print("\u4e2d", flush=True)
+    assert b"\\u4e2d" in screen.buffer.getvalue()
 
 
 # ------------------------------------------------------------------------ disks, numbers, margins

@@ -12,6 +12,7 @@ import torch
 
 import model
 import pretrain
+import tiny
 
 
 def weights(*shapes):
@@ -114,6 +115,16 @@ def test_a_step_is_clipped_and_its_rate_falls_to_zero():
         pretrain.descend(net, [opt], 50 * (net.wte.weight * torch.arange(8)).sum(), done)
         moved = sum((p - q).square().sum() for p, q in zip(net.parameters(), before)).sqrt()
         assert moved.item() == pytest.approx(2 * (1 - done), rel=1e-3)
+
+
+def test_a_device_is_checked_when_the_blocks_do_something(home, monkeypatch):
+    """Their output projections start at zero: before the first step RoPE, attention and MLP could
+    be anything, and the loss would be the same."""
+    seen = []
+    monkeypatch.setattr(pretrain, "check_device", lambda net, *args: seen.append(
+        min(b.out.weight.abs().max().item() for b in net.blocks)))
+    tiny.run("pretrain", "--steps 2")
+    assert len(seen) == 1 and seen[0] > 0
 
 
 # ----------------------------------------------------------------------------------------- losses

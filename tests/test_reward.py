@@ -364,3 +364,14 @@ def test_each_prompt_counts_once_however_many_answers_it_has(home, monkeypatch):
 def test_labeling_gives_up_where_no_two_answers_can_be_compared(refused, monkeypatch):
     monkeypatch.setattr(reward, "sample", lambda *args: [["never ends", "nor this"]])
     assert "200" in refused(tiny.run, "reward", "--label mine.jsonl")
+
+
+def test_scores_of_sfts_answers_have_mean_0_and_deviation_1(home):
+    """Also where the rankings are a user's own, whose answers may come from anywhere."""
+    rm, tokenizer, _ = reward.load_reward("out/reward.pt", "cpu")
+    net, _, _ = model.load_checkpoint("out/sft.pt")
+    prompts = [sft.Prompt("known", [sft.user(row["prompt"])]) for row in tiny.RANKINGS[1:]]
+    scores, _ = reward.score_each(rm, tokenizer, prompts,
+                                  reward.sample(net, tokenizer, prompts, 4, 0))
+    assert scores.mean() == pytest.approx(0, abs=.02)
+    assert scores.std() == pytest.approx(1, abs=.05)
