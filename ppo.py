@@ -10,7 +10,7 @@ reference (the SFT model), the frozen reward model, the critic (starts as the re
 answer that never ends is UNFINISHED. Simpler than InstructGPT: all rollouts form one batch, no
 pretraining text is mixed in, and what was sampled in fp32 is scored in bf16 where that is fast.
 
-    python ppo.py                   beta .1: a minute on two cores, then 99 % of the held-out
+    python ppo.py                   beta .1: a minute on two cores, then 98 % of the held-out
                                     questions are answered rightly at temperature 1 (SFT: 78 %)
     python ppo.py --goodhart        three arms that go further: default beta, beta 0, gold itself
     python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}: no table, no picture
