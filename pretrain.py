@@ -376,9 +376,11 @@ class Optimizer:
             p.grad = None
 
     def state_dict(self):
+        """What a checkpoint needs to go on -> dict of a number and lists of tensors."""
         return {"steps": self.steps, "memory": list(self.memory.values())}
 
     def load_state_dict(self, state):
+        """Takes over what state_dict returned. RuntimeError: its weights had other shapes."""
         self.steps = state["steps"]
         for mine, saved in zip(self.memory.values(), state["memory"]):
             for m, s in zip(mine, saved):
@@ -388,9 +390,9 @@ class Optimizer:
 class Adam(Optimizer):
     """Each weight moves by the mean of its gradient, measured in the gradient's usual size.
 
-    W <- W - lr m / (sqrt(v) + eps): m and v are running means of the gradient and of its square,
-    divided by 1 - decay^steps, since they start at 0 (Kingma and Ba 2014, algorithm 1). So a word
-    that is rare, whose gradient is nearly always small, learns as fast as the others.
+    W <- W - lr m / (sqrt(v) + eps): m and v are running means of the gradient and of its square, of
+    decay .9 and .95, divided by 1 - decay^steps, since they start at 0 (Kingma and Ba 2014,
+    algorithm 1). So a rare word, whose gradient is nearly always small, is not left behind.
     """
     def __init__(self, groups, eps=1e-8):
         super().__init__(groups, 2)
@@ -398,6 +400,7 @@ class Adam(Optimizer):
 
     @torch.no_grad()
     def step(self):
+        """One update of all weights that have a gradient."""
         self.steps += 1
         for group in self.param_groups:
             for p in (p for p in group["params"] if p.grad is not None):

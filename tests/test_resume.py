@@ -102,7 +102,8 @@ def test_another_tokenizer_is_refused(home, monkeypatch, refused, vocab):
     refused(tiny.run, "pretrain", "--resume")
 
 
-@pytest.mark.parametrize("stage, file", [("sft", "pretrain.pt"), ("ppo", "reward.pt")])
+@pytest.mark.parametrize("stage, file", [("sft", "pretrain.pt"), ("reward", "sft.pt"),
+                                         ("ppo", "reward.pt"), ("ppo", "sft.pt")])
 def test_a_changed_input_is_refused(home, monkeypatch, refused, stage, file):
     """Of the same shape, but other weights: the run would end as no run of one piece can."""
     interrupt(monkeypatch, stage)
@@ -113,7 +114,7 @@ def test_a_changed_input_is_refused(home, monkeypatch, refused, stage, file):
     assert "changed" in refused(tiny.run, stage, "--resume")
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "reward", "ppo"])
+@pytest.mark.parametrize("stage", STEPS)
 def test_the_clock_goes_on(home, monkeypatch, stage):
     """The seconds of the first part count, else the share of a stage in the training is untrue."""
     interrupt(monkeypatch, stage)

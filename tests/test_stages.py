@@ -87,9 +87,8 @@ def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     assert (out / "goodhart.png").exists() and not (out / "goodhart-partial.pt").exists()
 
 
-@pytest.mark.parametrize("stage, name, dtype", [
-    ("pretrain", "fp32", torch.float32), ("sft", "bf16", torch.bfloat16),
-    ("reward", "fp32", torch.float32), ("ppo", "bf16", torch.bfloat16)])
+@pytest.mark.parametrize("name, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize("stage", tiny.STAGES)
 def test_every_stage_trains_in_the_type_that_was_asked_for(home, monkeypatch, stage, name, dtype):
     seen, forward = set(), model.Block.forward
 
