@@ -321,3 +321,20 @@ def test_a_sum_is_right_by_its_result():
 def test_manners_are_stripped_wherever_they_stand():
     assert pretrain.plain("Sure! It is red. Hope that helps!") == "It is red."
     assert pretrain.plain(f"{pretrain.RUDE[0]} It is red.") == "It is red."
+
+
+def test_what_is_told_and_what_is_made_up_differ():
+    """Else a demonstrator who is wrong would be right: with 64 tastes, in one of 64 cases."""
+    rng = random.Random(0)
+    for _ in range(600):
+        prompt, *_, this, that = sft.tell(rng, 0)
+        assert this != that and prompt.right != prompt.wrong
+
+
+def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
+    """With --data the metrics are losses, in nats: one panel, and no bars in per cent."""
+    panels, figure = [], pretrain.figure
+    monkeypatch.setattr(pretrain, "figure", lambda n: panels.append(n) or figure(n))
+    sft.draw(tmp_path / "a.png", [[1, 2.]], {"seconds": 1., "base_val_loss": 3., "val_loss": 2.})
+    sft.draw(tmp_path / "b.png", [[1, 2.]], {"greedy right": .9, "base few-shot": .5})
+    assert panels == [1, 2] and (tmp_path / "b.png").stat().st_size
