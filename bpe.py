@@ -64,13 +64,15 @@ def learn_tokens(counts, size):
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
         left, right = defaultdict(list), defaultdict(list)   # neighbour -> words, likewise
         for i in where.pop(pair):
-            if pair in words[i]:                             # once for each time it is there
-                before, _, after = words[i].partition(pair)
+            before, found, after = words[i].partition(pair)
+            if found:                                        # once for each time it is there
                 words[i] = before + new + after
-                left[before[-1:]].append(i)
-                right[after[:1]].append(i)
-        changes = [(b + x, new + x, held) for x, held in right.items() if x]     # abab: new + a
-        changes += [(x + a, x + new, held) for x, held in left.items() if x]     # comes, then goes
+                if before:
+                    left[before[-1]].append(i)
+                if after:
+                    right[after[0]].append(i)
+        changes = [(b + x, new + x, held) for x, held in right.items()]          # abab: new + a
+        changes += [(x + a, x + new, held) for x, held in left.items()]          # comes, then goes
         for lost, gained, held in changes:
             many = sum(map(times, held))
             total[lost] -= many

@@ -68,7 +68,8 @@ def rotate(x, turn):
 
 def attend(q, k, v, mask):
     """softmax(q k' / sqrt(D) + mask) v: a mean of the values whose keys fit the query."""
-    scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1) + mask           # (B,H,T,S)
+    scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)                  # (B,H,T,S)
+    scores += mask                                               # in place: memory is what costs
     return scores.softmax(-1) @ v                                            # (B,H,T,D)
 
 
@@ -83,7 +84,7 @@ class Block(nn.Module):
         """What each token takes over from those before it: x (B,T,C) -> (B,T,C)."""
         B, T, C = x.shape
         qk, v = self.qkv(x).view(B, T, 3, self.n_head, -1).split((2, 1), 2)  # (B,T,2|1,H,D)
-        (q, k), v = rotate(qk, turn).permute(2, 0, 3, 1, 4), v[:, :, 0].transpose(1, 2)
+        (q, k), v = rotate(qk, turn).permute(2, 0, 3, 1, 4), v.squeeze(2).transpose(1, 2)
         if kv is not None:                                                   # q, k, v (B,H,T,D)
             for new, cached in zip((k, v), kv):
                 cached.scatter_(2, at[:, None, :, None].expand_as(new), new)
@@ -92,7 +93,7 @@ class Block(nn.Module):
 
     def forward(self, x, *where):
         x = x + self.attention(norm(x), *where)
-        return x + self.down(self.up(norm(x)).relu().square())
+        return x + self.down(self.up(norm(x)).relu_().square())
 
 
 class GPT(nn.Module):
