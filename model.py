@@ -292,6 +292,8 @@ def main(argv=None):
     flag("--seed", type=int, default=0, help="another number, other samples (0)")
     flag("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
     args = parser.parse_args(argv)
+    if args.next is not None and args.prompt is not None:
+        bpe.stop("--prompt asks for an answer, --next for the likeliest tokens: give one of them")
     bpe.print_all()
     model, tokenizer, extra = load_checkpoint(args.checkpoint, pick_device(args.device))
     if extra.get("stage") == "reward":

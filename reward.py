@@ -349,6 +349,8 @@ def main(argv=None):
     out, device, dtype = pretrain.start(args, "sft.pt")
     sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device, dtype)
     if args.label:
+        if args.data:
+            stop("--label asks about the tiny internet: go without --data")
         return label(args.label, sft, tokenizer, args.seed)
     if args.quick:
         args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)

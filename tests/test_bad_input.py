@@ -81,7 +81,8 @@ COMMANDS += [(stage, "--seed -1", "seed") for stage in ("pretrain", "sft", "rewa
 COMMANDS += [("sft", f"--seed {10 ** 20}", "seed")]
 COMMANDS += [(stage, "--steps 0", "steps") for stage in ("pretrain", "reward")]
 COMMANDS += [("ppo", "--goodhart --resume", "--resume"),
-             ("ppo", "--goodhart --data text.txt", "--data")]
+             ("ppo", "--goodhart --data text.txt", "--data"),
+             ("reward", "--label mine.jsonl --data text.txt", "--data")]
 COMMANDS += [("pretrain", flag, flag.split()[0][2:]) for flag in (
     "--block 0", "--depth 0", "--width 65", "--width 0", "--dtype fp8", "--lr -1")]
 
@@ -104,7 +105,8 @@ def test_bpe_refuses(refused, flags, said):
     ("out/missing.pt", "missing"), ("text.txt", "text.txt"), ("out/reward.pt", "reward"),
     ("out/sft.pt --device abacus", "abacus"), ("out/sft.pt --prompt LONG", "tokens"),
     ("out/pretrain.pt --prompt LONG", "tokens"), ("out/pretrain.pt --next LONG", "tokens"),
-    ("out/sft.pt --prompt Hi --temperature -1", "temperature")])
+    ("out/sft.pt --prompt Hi --temperature -1", "temperature"),
+    ("out/sft.pt --prompt Hi --next Hi", "--next")])
 def test_model_refuses(refused, flags, said):
     """A prompt must leave room in the block of 256 tokens; a reward model does not talk."""
     assert said in refused(model.main, [LONG if f == "LONG" else f for f in flags.split()])

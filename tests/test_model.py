@@ -1,5 +1,6 @@
 """The GPT: attention, causality, the key/value cache, sampling, checkpoints."""
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,6 +33,17 @@ def test_a_later_token_changes_nothing_before_it():
     other[0, 8] = (ids[0, 8] + 1) % 17
     a, b = net(ids), net(other)
     assert torch.equal(a[:, :8], b[:, :8]) and not torch.equal(a[:, 8:], b[:, 8:])
+
+
+def test_next_shows_the_ten_likeliest_tokens_in_fp32():
+    """Rounded to bf16 some of the shares would be others."""
+    net, tokenizer = tiny(260), bpe.BPE({bytes([b]): b for b in range(256)}, specials=bpe.SPECIALS)
+    probs, ids = net(torch.tensor([[72, 105]]))[0, -1].softmax(-1).topk(10)
+    net.dtype = torch.bfloat16
+    shown = model.ask(net, tokenizer, False, [], "Hi", SimpleNamespace(next="Hi", max_tokens=8),
+                      None).split("\n")
+    assert [line.split()[0] for line in shown] == [f"{p:.1%}" for p in probs.tolist()]
+    assert [line[58:] for line in shown] == [repr(tokenizer.decode([i])) for i in ids.tolist()]
 
 
 def test_padding_and_batch_mates_do_not_matter():
