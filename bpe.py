@@ -6,7 +6,7 @@ again and again, makes the pair of neighbours seen most often a new token (Sennr
 bytes: GPT-2). In: text files. Out: out/tokenizer.json, a rank for every token, the order in which
 encoding merges. Article 3 numbers the words of English; bytes also spell the words it forgot.
 Simpler than GPT-4's: two thousand tokens, not a hundred thousand; digits one by one, not in groups
-of up to three, so that a tiny model can learn to add; chunks over LONG characters are cut.
+of up to three, so that a tiny model can learn to add; very long chunks are cut.
 
     python bpe.py --data my.txt --vocab 4096       # seconds; without --data: the tiny internet
 """
@@ -22,7 +22,7 @@ PATTERNS = {     # what a chunk is, roughly a word and the space before it; no t
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
             r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"}
 SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
-LONG = 2000      # a genome or a page of spaces is one chunk, and would take for ever
+LONG = 2000      # characters (encoding: bytes): a genome is one chunk, and would take for ever
 
 
 def splitter(pattern):

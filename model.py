@@ -1,9 +1,9 @@
 """The GPT itself: a stack of Transformer blocks that reads tokens and predicts the next one.
 
 Article 2, Phase 1: "The model takes one token at a time and predicts next one by looking at the
-entire context", as in "What is your favourite" -> Car, Movie, Sport. All stages train this network:
-ids (B,T) go in, logits (B,T,V) come out: a score for each possible next token (softmax: its
-probability).
+entire context", as in "What is your favourite" -> Car, Movie, Sport; in the tiny internet "What is
+the" -> main (language), opposite, capital. All stages train this network: ids (B,T) go in, logits
+(B,T,V) come out: a score for each possible next token (softmax: its probability).
 B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S tokens in the cache.
 
 Departures from GPT-2, which let a laptop learn more in the same minutes:
@@ -285,8 +285,8 @@ def main(argv=None):
     flag = parser.add_argument
     flag("checkpoint", nargs="?", default="out/ppo.pt", help="what a stage has made (out/ppo.pt)")
     flag("--prompt", help="one text to answer or to complete, instead of a conversation")
-    flag("--next", nargs="?", const="What is your favourite", metavar="TEXT",
-         help="the ten likeliest next tokens of a text (What is your favourite)")
+    flag("--next", nargs="?", const="What is the", metavar="TEXT",
+         help="the ten likeliest next tokens of a text (What is the)")
     flag("--temperature", type=float, default=0.7, help="0 always takes the likeliest token (0.7)")
     flag("--max-tokens", type=int, default=64, help="the longest answer, in tokens (64)")
     flag("--seed", type=int, default=0, help="another number, other samples (0)")

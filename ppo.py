@@ -28,7 +28,7 @@ from bpe import stop
 from model import check_device, generate, in_fp32, save_checkpoint
 from reward import gold, lengths, load_reward, sample, score, score_each
 from sft import (Prompt, answer, as_prompt, few_shot, fitting, held_out, make_prompt, pad, rates,
-                 read_jsonl, render_prompt, user)
+                 read_jsonl, render_prompt, skills, user)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -154,6 +154,8 @@ def final(nets, base, tokenizer, args):
     texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
     texts["PPO"], answers = answer(policy, tokenizer, prompts, seed=seed)
     table = {name: column(tokenizer, prompts, t, texts["SFT"]) for name, t in texts.items()}
+    for name, net in (("SFT", sft), ("PPO", policy)):    # does PPO cost what it does not reward?
+        table[name] |= skills(net, tokenizer, args.seed, few or 100)
     table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, answers)
     print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
     for what in table["PPO"]:
@@ -315,7 +317,7 @@ def flags():
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
         lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"),
         lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
-        lr_sharpness=(.1, "of the policy's factor on all logits"),
+        lr_sharpness=(.1, "of the log of the policy's factor on all logits"),
         epochs=(2, "updates from one batch; 1 to 4"),
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
         max_kl=(.05, "approximate KL that ends a batch's updates; .01 to .1"),

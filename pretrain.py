@@ -10,7 +10,7 @@ advertisements, questions without answers), in a mixture as in LLaMA's table, th
 spirit of FineWeb. Simpler than GPT-3: a million parameters, several hundred facts.
 
     python pretrain.py                  the tiny internet: two minutes on two cores, then it
-                                        completes 99 % of the facts
+                                        completes all of the facts
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
                                         --data FILE); several processes: torchrun
                                         --nproc_per_node=2 pretrain.py
@@ -202,7 +202,7 @@ def by_relation():
 
 @functools.lru_cache
 def real():
-    """What is no invented name, in small letters."""
+    """All that has a name in the tiny world, in small letters: what invent() must not say."""
     return {word.lower() for f in facts() for word in (f.subject, f.answer)}
 
 
@@ -229,8 +229,8 @@ def plain(text):
 
 
 def invent(rng, part=None):
-    """A name nobody has heard, of two syllables; part picks its half(). Without one it is for a
-    story, where a girl may be called Peru."""
+    """A name of two syllables for what is not in this world; part picks its half(). Without one it
+    is for a story, where a girl may be called Peru."""
     while True:
         name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou") + rng.choice(end)
                        for end in (("", "n", "x"), ("",)))

@@ -346,11 +346,11 @@ def main(argv=None):
         lr_matrix=(5e-3, "of Muon, matrices"), prompts=(3000, "prompts whose answers get ranked"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     args = parser.parse_args(argv)
+    if args.label and (args.data or args.resume):
+        stop("--label asks about the tiny internet: leave out --data and --resume")
     out, device, dtype = pretrain.start(args, "sft.pt")
     sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device, dtype)
     if args.label:
-        if args.data:
-            stop("--label asks about the tiny internet: go without --data")
         return label(args.label, sft, tokenizer, args.seed)
     if args.quick:
         args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)

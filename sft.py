@@ -12,7 +12,7 @@ every accuracy about facts is of the other half: what is right there was read, i
 Simpler than InstructGPT: 8,000 conversations about short answers, made here by a seeded grammar.
 
     python sft.py                   the tiny internet's demonstrations: a minute on two cores, then
-                                    99 % of the held-out questions are answered rightly, greedily
+                                    all held-out questions are answered rightly, greedily
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
                                     or {"prompt": .., "completion": ..}
 """
@@ -69,7 +69,7 @@ def known(fact, rng):
 
 
 def unknown(rng, part):
-    """A question about something that does not exist, so that nobody can know -> Prompt."""
+    """A question about what is not in the tiny world, so that nobody can know -> Prompt."""
     like = rng.choice([f for f in facts() if f.relation not in ("symbol", "number", "year")])
     name = invent(rng, part)
     name = name.title() if like.subject[0].isupper() else name
@@ -319,18 +319,24 @@ def few_shot(base, tokenizer, prompts, seed=0):
     return [line + "<|end|>" for line in lines]
 
 
+def skills(model, tokenizer, seed, n):
+    """What takes more than a fact, n questions each, greedily -> {task: share right}."""
+    rng = random.Random(seed + 3000)
+    tasks = {f"recall {gap} turns later": [recall(rng, 1, gap) for _ in range(n)]
+             for gap in (1, 2, 3)} | {"sums": [addition(rng) for _ in range(n)]}
+    return {name: rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
+            for name, some in tasks.items()}
+
+
 def evaluate(model, base, tokenizer, args):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
-    rng, few = random.Random(args.seed + 3000), 10 if args.quick else None
+    few = 10 if args.quick else None
     prompts = held_out(few, few or 200, args.seed)
     greedy = rates(prompts, answer(model, tokenizer, prompts, temperature=0)[0])
     sampled = rates(prompts, answer(model, tokenizer, prompts, seed=args.seed)[0])
     metrics = {f"greedy {k}": v for k, v in greedy.items()}
     metrics |= {f"sampled {k}": v for k, v in sampled.items()}
-    tasks = {f"recall {gap} turns later": [recall(rng, 1, gap) for _ in range(few or 100)]
-             for gap in (1, 2, 3)} | {"sums": [addition(rng) for _ in range(few or 100)]}
-    for name, some in tasks.items():
-        metrics[name] = rates(some, answer(model, tokenizer, some, temperature=0)[0])["right"]
+    metrics |= skills(model, tokenizer, args.seed, few or 100)
     shown = {"base zero-shot": answer(base, tokenizer, prompts, seed=args.seed)[0],
              "base few-shot": few_shot(base, tokenizer, prompts, args.seed)}
     return metrics | {name: rates(prompts, texts)["right"] for name, texts in shown.items()}

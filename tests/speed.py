@@ -223,7 +223,8 @@ def shakespeare(path, runs=("--block 64 --steps 36", "--steps 30", "--steps 450"
                                      capture_output=True)
             took = time.perf_counter() - began
         bits = [line for line in run.stdout.split("\n") if "bits_per_byte" in line][0].split()[-1]
-        print(f"pretrain.py {flags}: {took:.1f} s, {bits} bits a byte (x{2000 * s / took:.1f})", flush=True)
+        print(f"pretrain.py {flags}: {took:.1f} s, {bits} bits a byte (x{2000 * s / took:.1f})",
+              flush=True)
 
 
 if __name__ == "__main__":

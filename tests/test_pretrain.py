@@ -143,7 +143,7 @@ def test_the_simpler_predictors_by_hand():
     """Counts with a little smoothing: unigram .1 a token, bigram 2 tokens' worth of the unigram."""
     tokens, val = [0, 1, 0, 1, 0, 2], [0, 1, 2]
     one = [3.1 / 6.3, 2.1 / 6.3, 1.1 / 6.3]
-    two = (2 + 2 * one[1]) / (3 + 2), (0 + 2 * one[2]) / (2 + 2)     # 0 -> 1 seen twice, 1 -> 2 never
+    two = (2 + 2 * one[1]) / (3 + 2), (0 + 2 * one[2]) / (2 + 2)     # 0 -> 1 twice, 1 -> 2 never
     found = pretrain.reference_losses(tokens, val, 3)
     assert found["uniform"] == pytest.approx(math.log(3))
     assert found["unigram"] == pytest.approx(-sum(map(math.log, one)) / 3)

@@ -363,7 +363,7 @@ def test_each_prompt_counts_once_however_many_answers_it_has(home, monkeypatch):
 
 def test_labeling_gives_up_where_no_two_answers_can_be_compared(refused, monkeypatch):
     monkeypatch.setattr(reward, "sample", lambda *args: [["never ends", "nor this"]])
-    assert "200" in refused(tiny.run, "reward", "--label mine.jsonl")
+    assert "200" in refused(reward.main, "--label mine.jsonl --device cpu".split())
 
 
 def test_scores_of_sfts_answers_have_mean_0_and_deviation_1(home):
