@@ -69,7 +69,7 @@ def rotate(x, turn):
 def attend(q, k, v, mask):
     """softmax(q k' / sqrt(D) + mask) v: a mean of the values whose keys fit the query."""
     scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)                  # (B,H,T,S)
-    scores += mask                                               # in place: memory is what costs
+    scores += mask                                               # in place: a copy less
     return scores.softmax(-1) @ v                                            # (B,H,T,D)
 
 

@@ -154,13 +154,14 @@ def final(nets, base, tokenizer, args):
     texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
     texts["PPO"], answers = answer(policy, tokenizer, prompts, seed=seed)
     table = {name: column(tokenizer, prompts, t, texts["SFT"]) for name, t in texts.items()}
-    for name, net in (("SFT", sft), ("PPO", policy)):    # does PPO cost what it does not reward?
+    for name, net in (("SFT", sft), ("PPO", policy)):    # what nothing rewarded may get lost
         table[name] |= skills(net, tokenizer, args.seed, few or 100)
     table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, answers)
     print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
     for what in table["PPO"]:
         print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
-    print("\nThe same prompts after each stage, from SFT's worst answer to its best; in front the "
+    print("\nrecall and sums: greedy; all else: sampled at temperature 1; nan: not asked\n\n"
+          "The same prompts after each stage, from SFT's worst answer to its best; in front the "
           "reward model's score:")
     order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], texts["SFT"][i]))
     for i in order[::max(1, len(order) // 10)][:10]:

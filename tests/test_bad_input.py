@@ -81,8 +81,7 @@ COMMANDS += [(stage, "--seed -1", "seed") for stage in ("pretrain", "sft", "rewa
 COMMANDS += [("sft", f"--seed {10 ** 20}", "seed")]
 COMMANDS += [(stage, "--steps 0", "steps") for stage in ("pretrain", "reward")]
 COMMANDS += [("ppo", "--goodhart --resume", "--resume"),
-             ("ppo", "--goodhart --data text.txt", "--data"),
-             ("reward", "--label mine.jsonl --data text.txt", "--data")]
+             ("ppo", "--goodhart --data text.txt", "--data")]
 COMMANDS += [("pretrain", flag, flag.split()[0][2:]) for flag in (
     "--block 0", "--depth 0", "--width 65", "--width 0", "--dtype fp8", "--lr -1")]
 
@@ -99,6 +98,13 @@ def test_a_stage_refuses(refused, stage, flags, said):
 def test_bpe_refuses(refused, flags, said):
     """256 bytes and 4 specials are 260 tokens, without a single merge."""
     assert said in refused(bpe.main, flags.split())
+
+
+@pytest.mark.parametrize("flag", ["--data rankings.jsonl", "--resume"])
+def test_labeling_refuses_the_flags_of_training(refused, monkeypatch, flag):
+    monkeypatch.setattr(reward, "label", lambda *args: pytest.fail("labeling began"))
+    said = refused(reward.main, f"--label mine.jsonl --device cpu {flag}".split())
+    assert flag.split()[0] in said
 
 
 @pytest.mark.parametrize("flags, said", [

@@ -27,6 +27,19 @@ def test_attention_equals_torch():
     assert torch.allclose(model.attend(q, k, v, mask), want, atol=1e-5)
 
 
+def test_a_block_adds_attention_then_squared_relu():
+    """LayerNorm without weights by its formula; what is below zero adds nothing."""
+    net, x = tiny(), torch.randn(2, 5, 16)
+    block, where = net.blocks[0], (net.turn[:5], net.mask[:5, :5], None, None)
+
+    def norm(x):
+        return (x - x.mean(-1, True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+    y = x + block.attention(norm(x), *where)
+    up = norm(y) @ block.up.weight.T
+    want = y + torch.where(up > 0, up * up, 0) @ block.down.weight.T
+    assert torch.allclose(block(x, *where), want, atol=1e-5)
+
+
 def test_a_later_token_changes_nothing_before_it():
     net, ids = tiny(), torch.randint(0, 17, (1, 12))
     other = ids.clone()

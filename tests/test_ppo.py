@@ -8,12 +8,16 @@ PPO must be the gradient of what it claims to maximise.
 
 import itertools
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+import bpe
 import model
 import ppo
+import sft
 
 
 def row(*numbers):
@@ -476,3 +480,31 @@ def test_ppo_climbs_the_objective_it_claims_to(critic, temperature):
 
     assert wanted.norm() > 0.1
     assert (got - wanted).norm() < 1e-4 * wanted.norm()
+
+
+def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
+    """Names stand for the networks: base is wrong, SFT never knows, the policy is right, and the
+    reward model prefers the second of two samples. Of 20 prompts 10 are about invented names."""
+    says = {"base": lambda p: p.wrong, "sft": lambda p: sft.UNKNOWN, "policy": lambda p: p.right}
+    monkeypatch.setattr(ppo, "answer", lambda net, tokenizer, prompts, seed: (
+        [says[net](p) + "<|end|>" for p in prompts], net))
+    monkeypatch.setattr(ppo, "few_shot", lambda net, tokenizer, prompts, seed: [
+        p.right + "<|end|>" for p in prompts if net == "base"])
+    monkeypatch.setattr(ppo, "sample", lambda net, tokenizer, prompts, n, seed: [
+        [p.wrong + "<|end|>", (p.right if net == "sft" else "") + "<|end|>"] for p in prompts])
+    monkeypatch.setattr(ppo, "score_each", lambda net, tokenizer, prompts, texts: (
+        np.array([[0, net == "rm"]] * len(prompts)), None))
+    monkeypatch.setattr(ppo, "score", lambda *args: 0)
+    monkeypatch.setattr(ppo, "kl_to", lambda policy, reference, tokenizer, prompts, answers: {
+        ("policy", "sft", "policy"): 2}[policy, reference, answers])
+    monkeypatch.setattr(ppo, "skills", lambda net, tokenizer, seed, n: {
+        "sums": {"sft": .7, "policy": .4}[net]})
+    tokenizer = bpe.BPE({bytes([b]): b for b in range(256)}, specials=bpe.SPECIALS)
+    found = ppo.final(["policy", "critic", "sft", "rm"], "base", tokenizer,
+                      SimpleNamespace(quick=True, seed=0))
+    names = ("base zero-shot", "base few-shot", "SFT", "SFT best of 16", "PPO")
+    assert [found[f"{name}: right"] for name in names] == [0, 1, 0, 1, 1]
+    assert [found[f"{name}: admits real"] for name in names] == [0, 0, 1, 0, 0]
+    assert [found[f"{name}: admits unknowable"] for name in names] == [0, 1, 1, 1, 1]
+    assert [found[f"{name}: wins against SFT"] for name in names[1:]] == [.75, .5, .75, .75]
+    assert found["SFT: sums"] == .7 and found["PPO: sums"] == .4 and found["PPO: KL to SFT"] == 2

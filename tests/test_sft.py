@@ -333,13 +333,17 @@ def test_what_is_told_and_what_is_made_up_differ():
 
 def test_skills_are_recall_after_each_gap_and_sums(monkeypatch):
     """Greedily. Who recalls only what was said just before, and adds, is right in two of four."""
+    kinds = []
+
     def told_just_before(net, tokenizer, prompts, temperature):
         assert temperature == 0 and len(prompts) == 9
+        kinds.append({p.kind for p in prompts})
         short = len(prompts[0].messages) < 4
         return [(p.right if short else p.wrong) + "<|end|>" for p in prompts], None
     monkeypatch.setattr(sft, "answer", told_just_before)
     assert sft.skills(None, None, 0, 9) == {"recall 1 turns later": 1, "recall 2 turns later": 0,
                                             "recall 3 turns later": 0, "sums": 1}
+    assert kinds == [{"recall"}] * 3 + [{"sum"}]
 
 
 def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
