@@ -1,10 +1,10 @@
 """The GPT itself: a stack of Transformer blocks that reads tokens and predicts the next one.
 
 Article 2, Phase 1: "The model takes one token at a time and predicts next one by looking at the
-entire context", as in "What is your favourite" -> Car, Movie, Sport; in the tiny internet "What is
-the" -> main (language), opposite, capital. All stages train this network: ids (B,T) go in, logits
-(B,T,V) come out: a score for each possible next token (softmax: its probability).
-B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S tokens in the cache.
+entire context", as in "What is your favourite" -> Car, Movie, Sport. All stages train this network:
+ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
+
+    B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S tokens in the cache
 
 Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
@@ -14,20 +14,34 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
 - no dropout: PPO compares log-probs of the same text, which must not be noisy;
 - blocks compute in bf16 where processor or GPU have instructions for it; the weights stay fp32.
 
-    python model.py out/ppo.pt                talk with what a stage has made
-    python model.py out/pretrain.pt --next    the ten likeliest next tokens
+Reading order: GPT, pick, generate. Below the banner "running a stage" stands what all stages need
+and no article mentions; at the end, a chat in the terminal.
+
+    python model.py out/ppo.pt                             talk with what a stage has made
+    python model.py out/pretrain.pt out/sft.pt out/ppo.pt  talk with several stages at once
+    python model.py out/pretrain.pt --next                 the ten likeliest next tokens
 """
 import argparse
 import contextlib
+import ctypes
 import io
+import json
+import math
 import os
+import pathlib
+import sys
+import time
+from collections import defaultdict
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 import bpe
+from bpe import refuse
 
 
 @dataclass
@@ -43,56 +57,53 @@ class GPTConfig:
             raise ValueError(f"all must be 1 or more, and n_embd / n_head whole and even: {self}")
 
 
-def best_dtype(device="cpu"):
-    """bf16 where the hardware has instructions for it (emulation would be slow), else fp32."""
-    kind, names = torch.device(device).type, ("avx512_bf16", "amx_tile")
-    cpu = any(getattr(torch.cpu, f"_is_{name}_supported", bool)() for name in names)
-    cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if cuda or kind == "cpu" and cpu else torch.float32
+class Linear(nn.Linear):
+    def forward(self, x):
+        return F.linear(x, self.weight.to(x.dtype))          # kept in fp32, applied in x's type
 
 
 def norm(x):
     return F.layer_norm(x, x.shape[-1:])
 
 
-class Linear(nn.Linear):
-    def forward(self, x):
-        return F.linear(x, self.weight.to(x.dtype))          # kept in fp32, applied in x's type
-
-
-def rotate(x, turn):
+def rotate(x, angle):
     """RoPE: each pair of numbers in x (..,D), as one complex number, turns with the position."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))          # (..,D/2)
-    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
+    return torch.view_as_real(pairs * angle).flatten(-2).to(x.dtype)
 
 
 def attend(q, k, v, mask):
     """softmax(q k' / sqrt(D) + mask) v: a mean of the values whose keys fit the query."""
     scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)                  # (B,H,T,S)
-    scores += mask                                               # in place: a copy less
+    scores += mask                                           # -inf where a token may not look
     return scores.softmax(-1) @ v                                            # (B,H,T,D)
 
 
 class Block(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.n_head, C = config.n_head, config.n_embd
-        self.qkv, self.out = Linear(C, 3 * C, bias=False), Linear(C, C, bias=False)
-        self.up, self.down = Linear(C, 4 * C, bias=False), Linear(4 * C, C, bias=False)
+        C = config.n_embd
+        self.n_head = config.n_head
+        self.qkv = Linear(C, 3 * C, bias=False)
+        self.out = Linear(C, C, bias=False)
+        self.up = Linear(C, 4 * C, bias=False)
+        self.down = Linear(4 * C, C, bias=False)
 
-    def attention(self, x, turn, mask, at, kv):
+    def attention(self, x, angle, mask, cache=None):
         """What each token takes over from those before it: x (B,T,C) -> (B,T,C)."""
         B, T, C = x.shape
-        qk, v = self.qkv(x).view(B, T, 3, self.n_head, -1).split((2, 1), 2)  # (B,T,2|1,H,D)
-        (q, k), v = rotate(qk, turn).permute(2, 0, 3, 1, 4), v.squeeze(2).transpose(1, 2)
-        if kv is not None:                                                   # q, k, v (B,H,T,D)
-            for new, cached in zip((k, v), kv):
-                cached.scatter_(2, at[:, None, :, None].expand_as(new), new)
-            k, v = kv[:, :, :, :mask.size(-1)]                               # (B,H,S,D)
-        return self.out(attend(q, k, v, mask).transpose(1, 2).reshape(B, T, C))
+        # Each token asks a question q, and offers a key k to be found by and a value v.
+        q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
+        # Turning q and k by their places makes q k' depend on the distance between them.
+        q, k = rotate(q, angle), rotate(k, angle)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)    # each (B,H,T,D)
+        if cache is not None:                                # skip on a first reading
+            k, v = cache.extend(k, v)                                        # (B,H,S,D)
+        y = attend(q, k, v, mask)                                            # (B,H,T,D)
+        return self.out(y.transpose(1, 2).reshape(B, T, C))
 
-    def forward(self, x, *where):
-        x = x + self.attention(norm(x), *where)
+    def forward(self, x, angle, mask, cache=None):
+        x = x + self.attention(norm(x), angle, mask, cache)
         return x + self.down(self.up(norm(x)).relu_().square())
 
 
@@ -101,40 +112,145 @@ class GPT(nn.Module):
 
     def __init__(self, config):
         super().__init__()
-        self.config, self.dtype, T = config, best_dtype(), config.block_size
-        half = config.n_embd // config.n_head // 2
+        self.config = config
+        self.dtype = best_dtype()
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)            # the head too: tied
-        self.sharpness = nn.Parameter(torch.zeros(()))      # log of a factor on all logits
+        self.sharpness = nn.Parameter(torch.zeros(()))       # log of a factor on all logits
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         for name, weight in self.named_parameters():
             zero = name.endswith(("out.weight", "down.weight", "sharpness"))
             nn.init.normal_(weight, std=0.0 if zero else 0.02)
-        angle = torch.outer(torch.arange(T), 1e4 ** -torch.linspace(0, 1, half + 1)[:half])
-        turn = torch.polar(torch.ones_like(angle), angle)[:, None, None]     # (T,1,1,D/2)
-        self.register_buffer("turn", turn, persistent=False)
+        # Fixed tables: the rotary angles of every position, as complex numbers of length 1, and
+        # the causal mask, -inf wherever a token would look at a later one.
+        T, half = config.block_size, config.n_embd // config.n_head // 2
+        radians = torch.outer(torch.arange(T), 1e4 ** -torch.linspace(0, 1, half + 1)[:half])
+        angle = torch.polar(torch.ones_like(radians), radians)[:, None]      # (T,1,D/2)
+        self.register_buffer("angle", angle, persistent=False)
         self.register_buffer("mask", torch.full((T, T), -torch.inf).triu(1), persistent=False)
 
     def hidden(self, ids, cache=None):
-        """ids (B,T) -> (B,T,C). With a cache a new token costs one token's work: cache = (kv,
-        read), keys and values (layers,2,B,H,S,D) of what each row has read, and how many (B,)."""
-        T, block_size = ids.size(1), self.config.block_size
-        if T > block_size:
-            raise ValueError(f"{T} tokens do not fit a block of {block_size}")
-        at, kv, turn, mask = None, [None] * len(self.blocks), self.turn[:T], self.mask[:T, :T]
-        if cache is not None:
-            kv, at = cache[0], cache[1][:, None] + torch.arange(T, device=ids.device)   # at (B,T)
-            turn, mask = self.turn[at], self.mask[at, :at.max() + 1].unsqueeze(1)       # (B,1,T,S)
+        """ids (B,T) -> (B,T,C), what the last block says of each token."""
+        T = ids.size(1)
+        if T > self.config.block_size:
+            raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
+        angle, mask = self.angle[:T], self.mask[:T, :T]
+        caches = [None] * len(self.blocks)
+        if cache is not None:                                # skip on a first reading
+            at = cache.places(T)                                             # (B,T)
+            angle, mask = self.angle[at], self.mask[at, :at.max() + 1].unsqueeze(1)
+            caches = cache.layers(at)
         x, mask = self.wte(ids).to(self.dtype), mask.to(self.dtype)          # (B,T,C)
-        for block, block_kv in zip(self.blocks, kv):
-            x = block(x, turn, mask, at, block_kv)
+        for block, layer in zip(self.blocks, caches):
+            x = block(x, angle, mask, layer)
         return norm(x)
 
     def logits(self, x):
-        x = (x.float() * self.sharpness.exp()).to(x.dtype)   # cheaper than to multiply all logits
+        """x (..,C) -> (..,V): how well each token of the vocabulary would follow."""
+        x = (x.float() * self.sharpness.exp()).to(x.dtype)
         return F.linear(x, self.wte.weight.to(x.dtype)).float()
 
     def forward(self, ids):
         return self.logits(self.hidden(ids))                                 # (B,T,V)
+
+
+# -------------------------------------------------------------------------------------- generation
+
+def pick(logits, u, temperature):
+    """One token a row of softmax(logits / temperature), by a uniform random number u (B,) each.
+
+    Think of the tokens as segments of a line, as long as they are likely: u says where we land.
+    """
+    if temperature < 1e-4:
+        return logits.argmax(-1)                                             # (B,)
+    end_of = (logits / temperature).softmax(-1).cumsum(-1)                   # (B,V), the last is 1
+    u = u[:, None] * (1 - 2 ** -23) * end_of[:, -1:]     # below the end, however it was rounded
+    return torch.searchsorted(end_of, u, right=True)[:, 0]
+
+
+@torch.inference_mode()
+def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generator=None):
+    """Continues each prompt (a list of ids) by up to max_new_tokens ids, `stop` kept as the last.
+
+    A row also ends where its block is full. Temperature 0 is greedy: always the likeliest token.
+    Computed in fp32: for so little work a step, bf16 would be slower.
+    """
+    config, B = model.config, len(prompts)
+    lengths = [len(prompt) for prompt in prompts]
+    if not all(0 < n < config.block_size for n in lengths) or not temperature >= 0:
+        raise ValueError(f"prompts of {lengths} tokens, temperature {temperature}: a prompt needs 1 "
+                         f"to {config.block_size - 1} tokens, the temperature must be 0 or more")
+    answers = [[] for _ in prompts]
+    if B == 0 or max_new_tokens < 1:
+        return answers
+    device, longest = model.wte.weight.device, max(lengths)
+    room = [min(max_new_tokens, config.block_size - n) for n in lengths]
+
+    # Read all prompts at once. Shorter ones are padded on the right, where no earlier token looks,
+    # and in the cache a row's new tokens overwrite its pads before anybody reads them.
+    ids = torch.tensor([list(p) + [0] * (longest - len(p)) for p in prompts], device=device)
+    cache = Cache(config, B, min(longest + max_new_tokens, config.block_size), device)
+    rows, done = list(range(B)), set()
+    with in_fp32(model):
+        x = model.hidden(ids, cache)                                         # (B,T,C)
+        cache.read = torch.tensor(lengths, device=device)
+        x = x[rows, cache.read - 1]                          # (B,C), at each prompt's last token
+        while rows:
+            # Pick the next token of every row.
+            u = torch.rand(B, generator=generator, device=generator and generator.device)
+            token = pick(model.logits(x), u[rows].to(device), temperature)   # (B,)
+            for row, t in zip(rows, token.tolist()):
+                if row not in done:
+                    answers[row].append(t)
+                    if t == stop or len(answers[row]) == room[row]:
+                        done.add(row)
+            # Finished rows leave the batch as soon as they are half of it.
+            left = [i for i, row in enumerate(rows) if row not in done]
+            if len(left) <= len(rows) // 2:
+                rows, token = [rows[i] for i in left], token[left]
+                cache.keep(left)
+            # Feed the tokens back: what was said is part of what is read next.
+            if rows:
+                x = model.hidden(token[:, None], cache)[:, 0]                # (B,C)
+                cache.advance()
+    return answers
+
+
+class Cache:
+    """Skip on a first reading: keys and values of all that each row has read, so that a new token
+    costs one token's work. read (B,) counts a row's tokens, which is where its next one goes."""
+
+    def __init__(self, config, B, S, device):
+        D = config.n_embd // config.n_head
+        self.kv = torch.zeros(config.n_layer, 2, B, config.n_head, S, D, device=device)
+        self.read = torch.zeros(B, dtype=torch.long, device=device)
+
+    def places(self, T):
+        """Where the next T tokens of each row stand -> (B,T)."""
+        return self.read[:, None] + torch.arange(T, device=self.read.device)
+
+    def layers(self, at):
+        """One cache for each block, which writes at these places."""
+        return [LayerCache(kv, at) for kv in self.kv]
+
+    def advance(self):
+        # A finished row that waits for the others stays at the last place.
+        self.read = (self.read + 1).clamp(max=self.kv.size(4) - 1)
+
+    def keep(self, rows):
+        self.kv, self.read = self.kv[:, :, rows], self.read[rows]
+
+
+class LayerCache(NamedTuple):
+    """Skip on a first reading: one block's share of the cache, kv (2,B,H,S,D), at (B,T)."""
+    kv: torch.Tensor
+    at: torch.Tensor
+
+    def extend(self, k, v):
+        """New keys and values (B,H,T,D) -> all that have been read so far (B,H,S,D)."""
+        index = self.at[:, None, :, None].expand_as(k)
+        self.kv[0].scatter_(2, index, k)
+        self.kv[1].scatter_(2, index, v)
+        return self.kv[:, :, :, :self.at.max() + 1]
 
 
 @contextlib.contextmanager
@@ -147,75 +263,86 @@ def in_fp32(model):
         model.dtype = dtype
 
 
-def pick(logits, u, temperature):
-    """A token a row of softmax(logits / temperature): where the running sum passes u (B,)."""
-    if temperature < 1e-4:
-        return logits.argmax(-1)                                             # (B,)
-    total = (logits / temperature).softmax(-1).cumsum(-1)                    # (B,V), ends near 1
-    u = u[:, None] * (1 - 2 ** -23) * total[:, -1:]      # below the end, however it was rounded
-    return torch.searchsorted(total, u, right=True)[:, 0]      # first total > u: probability > 0
+# ================================================================================= running a stage
+# From here on: what all stages need and no article mentions.
 
+# ------------------------------------------------------------------------------------- optimizers
 
-@torch.inference_mode()
-def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generator=None):
-    """Continues each prompt (a list of ids) by up to max_new_tokens ids, `stop` kept as the last.
+class Muon(torch.optim.Optimizer):
+    """Skip on a first reading: momentum whose update moves all directions of a matrix equally far.
 
-    Ragged prompts are padded on the right and read at once; a row's new tokens overwrite its pads
-    in the cache before any token looks there. A row also ends where its block is full.
-    Temperature 0 is greedy. In fp32: for so little work a step, bf16 would be slower.
+    W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the gradient with Nesterov's
+    momentum (Jordan et al. 2024): rare directions, which drown in a few strong ones otherwise,
+    learn as fast. Newton-Schulz steps, X <- aX + b(XX')X + c(XX')(XX')X with three constants, push
+    all singular values close to 1 with matrix products alone. torch.optim.Muon multiplies in bf16
+    always; this one in the model's type.
     """
-    c, B, lengths = model.config, len(prompts), [len(p) for p in prompts]
-    if not all(0 < n < c.block_size for n in lengths) or not temperature >= 0:
-        raise ValueError(f"prompts of {lengths} tokens, temperature {temperature}: a prompt needs "
-                         f"1 to {c.block_size - 1} tokens, the temperature must be 0 or more")
-    answers, rows, done = [[] for _ in prompts], list(range(B)), set()
-    if B == 0 or max_new_tokens < 1:
-        return answers
-    device, longest = model.wte.weight.device, max(lengths)
-    S = min(longest + max_new_tokens, c.block_size)
-    ids = torch.tensor([list(p) + [0] * (longest - len(p)) for p in prompts], device=device)
-    read = torch.tensor(lengths, device=device)                              # (B,)
-    kv = torch.zeros(c.n_layer, 2, B, c.n_head, S, c.n_embd // c.n_head, device=device)
-    with in_fp32(model):
-        x = model.hidden(ids, (kv, torch.zeros_like(read)))[rows, read - 1]  # (B,C)
-        while rows:
-            u = torch.rand(B, generator=generator, device=generator and generator.device)
-            token = pick(model.logits(x), u[rows].to(device), temperature)   # (B,)
-            for row, t in zip(rows, token.tolist()):
-                if row not in done:
-                    answers[row].append(t)
-                    if t == stop or len(answers[row]) == min(max_new_tokens, S - lengths[row]):
-                        done.add(row)
-            left = [i for i, row in enumerate(rows) if row not in done]
-            if len(left) <= len(rows) // 2:              # the finished half leaves the batch
-                rows, token = [rows[i] for i in left], token[left]
-                kv, read = kv[:, :, left], read[left]
-            if rows:
-                x = model.hidden(token[:, None], (kv, read))[:, 0]           # (B,C)
-            read = (read + 1).clamp(max=S - 1)           # finished rows wait at the last place
-    return answers
+    def __init__(self, weights, lr, momentum=0.9, dtype=torch.float32):
+        super().__init__(weights, {"lr": lr, "momentum": momentum})
+        self.dtype = dtype
 
+    @torch.no_grad()
+    def step(self):
+        """One update of all matrices; those of one shape share the products."""
+        for group in self.param_groups:
+            by_shape = defaultdict(list)
+            for p in group["params"]:
+                mean = self.state[p].setdefault("mean", torch.zeros_like(p))
+                mean.lerp_(p.grad, 1 - group["momentum"])
+                by_shape[p.shape].append((p, p.grad.lerp(mean, group["momentum"])))    # Nesterov
+            for (rows, columns), same in by_shape.items():
+                x = torch.stack([g.T if rows > columns else g for _, g in same]).to(self.dtype)
+                x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+                for _ in range(5):
+                    a = x @ x.mT
+                    x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
+                for (p, _), u in zip(same, x.float()):
+                    far = group["lr"] * max(1, rows / columns) ** 0.5
+                    p.sub_((u.T if rows > columns else u) * far)
+
+
+def make_optimizers(model, lr, lr_matrix, more=()):
+    """AdamW for embedding, sharpness and more weights, Muon for the matrices of the blocks."""
+    return [adamw([([model.wte.weight, model.sharpness, *more], lr)], eps=1e-8),
+            Muon(model.blocks.parameters(), lr_matrix, dtype=model.dtype)]
+
+
+def adamw(groups, eps):
+    """torch's AdamW for [(weights, learning rate), ...], without weight decay."""
+    groups = [{"params": weights, "lr": lr} for weights, lr in groups]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.95), eps=eps, weight_decay=0)
+
+
+def set_learning_rates(optimizer, factor):
+    """Each group's rate becomes factor times the one it started with."""
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+
+def check_finite(model, loss):
+    """A step too far makes weights that are not numbers: ends the stage before they are saved."""
+    if not sum(p.detach().sum() for p in model.parameters()).isfinite():     # inf and nan spread
+        refuse(f"the loss was {loss.item():.3g}, and this step made weights that are not numbers: "
+               "lower the learning rate; the last checkpoint is untouched")
+
+
+# ------------------------------------------------------------------------------------- checkpoints
 
 def save_checkpoint(path, model, tokenizer, **extra):
     """One file with all that is needed to go on; whatever fails, an old file stays whole."""
-    data, new = io.BytesIO(), f"{path}.{os.getpid()}.tmp"
     weights = {name: w.detach().cpu() for name, w in model.state_dict().items()}
+    data = io.BytesIO()
     torch.save({"weights": weights, "config": asdict(model.config), "extra": extra,
                 "tokenizer": tokenizer.to_dict()}, data)
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(new, "wb") as file:
-            file.write(data.getbuffer())
-        os.replace(new, path)
+        bpe.write_file(path, data.getbuffer())
     except OSError as error:
-        bpe.stop(f"cannot write {path}: {error.strerror}")
-    finally:
-        with contextlib.suppress(OSError):                  # it is there if something failed
-            os.remove(new)
+        refuse(f"cannot write {path}: {error.strerror}")
 
 
 def load_checkpoint(path, device="cpu"):
-    """What save_checkpoint wrote -> model, tokenizer, extra; any other file stops the stage."""
+    """What save_checkpoint wrote -> model, tokenizer, extra; any other file ends the stage."""
     try:
         data = torch.load(path, map_location=device, weights_only=True)
         model = GPT(GPTConfig(**data["config"])).to(device)
@@ -225,23 +352,78 @@ def load_checkpoint(path, device="cpu"):
     except FileNotFoundError:
         stem = os.path.basename(path).removesuffix(".pt")
         stage = stem if stem in ("sft", "reward", "ppo") else "pretrain"
-        bpe.stop(f"{path} is missing: `python {stage}.py` makes out/{stage}.pt")
+        refuse(f"{path} is missing: `python {stage}.py` makes out/{stage}.pt")
     except Exception as error:               # a foreign or cut file can fail in any way
-        bpe.stop(f"{path} is not a whole checkpoint of this project: {type(error).__name__}")
+        refuse(f"{path} is not a whole checkpoint of this project: {type(error).__name__}")
 
 
-def pick_dtype(name, device):
-    """What the blocks compute in: --dtype auto, bf16 or fp32 -> torch's type."""
-    types = {"auto": best_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}
-    return types.get(name) or bpe.stop(f"--dtype {name} is unknown: choose from {', '.join(types)}")
+def load_stage(path, stage, device, dtype=None, like=None):
+    """A checkpoint of one certain stage, and of the tokenizer like -> model, tokenizer, extra."""
+    model, tokenizer, extra = load_checkpoint(path, device)
+    if extra.get("stage") != stage:
+        refuse(f"{path} is of stage {extra.get('stage')}, not {stage}: python {stage}.py makes one")
+    if like and tokenizer.to_dict() != like.to_dict():
+        refuse(f"{path} has another tokenizer than the stages before: run python {stage}.py again")
+    model.dtype = dtype or model.dtype
+    return model, tokenizer, extra
+
+
+# -------------------------------------------------------------------------- flags, start, progress
+
+def arguments(doc, data, **flags):
+    """The flags that all stages have, and flags: name=(default, meaning) -> an argparse parser."""
+    p = argparse.ArgumentParser(description=doc,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--out", default="out", help="folder for checkpoints and pictures (out)")
+    p.add_argument("--seed", type=int, default=0, help="same seed, same machine: same numbers (0)")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
+    p.add_argument("--dtype", default="auto", help="bf16, fp32, or auto: bf16 if it is fast (auto)")
+    p.add_argument("--data", help=data)
+    p.add_argument("--quick", action="store_true", help="a run of seconds, for a first look")
+    for name, (value, text) in flags.items():
+        p.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value,
+                       help=f"{text} ({value})")
+    return p
+
+
+def start(args):
+    """What every stage does first -> out folder, device, dtype. A bad flag ends it here."""
+    bpe.print_anything()
+    for name, value in vars(args).items():
+        least = int(type(value) is int and name not in ("seed", "mix"))
+        if type(value) in (int, float) and not least <= value < 2 ** 63:
+            refuse(f"--{name.replace('_', '-')} {value}: it must be {least} or more, below 2^63")
+    try:
+        pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        refuse(f"cannot write to --out {args.out}: {error.strerror}")
+    torch.manual_seed(args.seed)
+    keep_memory()
+    device = pick_device(args.device)
+    return pathlib.Path(args.out), device, pick_dtype(args.dtype, device)
 
 
 def pick_device(name):
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     name = ("cuda" if found["cuda"] else "cpu") if name == "auto" else name
     if name != "cpu" and not found.get(name):
-        bpe.stop(f"no device {name} here: auto and cpu are there {[k for k in found if found[k]]}")
+        refuse(f"no device {name} here: auto and cpu are there {[k for k in found if found[k]]}")
     return torch.device(name)
+
+
+def best_dtype(device="cpu"):
+    """bf16 where the hardware has instructions for it (emulation would be slow), else fp32."""
+    kind = torch.device(device).type
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    cpu = kind == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)
+    cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.bfloat16 if cpu or cuda else torch.float32
+
+
+def pick_dtype(name, device):
+    """What the blocks compute in: --dtype auto, bf16 or fp32 -> torch's type."""
+    types = {"auto": best_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}
+    return types.get(name) or refuse(f"--dtype {name} is unknown: choose from {', '.join(types)}")
 
 
 @torch.no_grad()
@@ -251,39 +433,188 @@ def check_device(model, ids, device):
         return
     cpu, here = (F.cross_entropy(model.to(d)(ids[:, :-1].to(d)).mT, ids[:, 1:].to(d)).item()
                  for d in ("cpu", device))
-    if not abs(cpu - here) <= .02 * cpu:
+    if not abs(cpu - here) <= 0.02 * cpu:
         print(f"warning: the loss is {here:.4f} on {device}, {cpu:.4f} on cpu: use --device cpu")
 
 
-def ask(model, tokenizer, chat, turns, text, args, generator):
-    """Completes text or, in a chat, answers it and adds to turns (lists of ids), its memory.
-    text is encoded as plain text: nobody can type a special token."""
-    ids, special, size = tokenizer.encode(text), tokenizer.specials, model.config.block_size
-    ids = [special["<|user|>"], *ids, special["<|assistant|>"]] if chat else ids
-    end = special["<|end|>" if chat else "<|endoftext|>"]
-    limit = size - min(args.max_tokens, size // 2)                           # leaves room to answer
+def keep_memory():
+    """Tells glibc to keep memory that was freed: else each step asks for the same pages again."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-1, 2 ** 31 - 1)                        # M_TRIM_THRESHOLD
+        libc.mallopt(-4, 0)                                  # M_MMAP_MAX
+    except OSError:
+        pass                                     # macOS and Windows have another C library
+
+
+def progress(step, steps, seconds, text):
+    """One line, rewritten in place on a terminal; elsewhere a plain line every tenth of the way."""
+    left = seconds / step * (steps - step)
+    line = f"{step:,.0f}/{steps:,.0f}  {text}  {left:.0f} s left"
+    if sys.stdout.isatty():
+        print(f"\r\x1b[K{line}", end="" if step < steps else "\n", flush=True)
+    elif step % max(1, steps // 10) < 1 or step == steps:
+        print(line, flush=True)
+
+
+def show_metrics(metrics):
+    print("\n".join(f"  {name:30s} {value:.3f}" for name, value in metrics.items()))
+
+
+def figure(columns):
+    """A picture for a projector, drawn into a file -> matplotlib's figure, list of its axes."""
+    from matplotlib import rcParams, figure                  # here: it takes a while
+    rcParams["font.size"] = 16
+    fig = figure.Figure(figsize=(8 * columns, 6), layout="constrained")
+    return fig, fig.subplots(1, columns, squeeze=False)[0]
+
+
+def plot_smooth(axis, steps, values, label):
+    """A noisy curve in grey, and over it the mean of the last tenth of the steps."""
+    span = max(1, len(values) // 10)
+    smooth = [np.mean(values[max(0, i + 1 - span):i + 1]) for i in range(len(values))]
+    line, = axis.plot(steps, smooth, lw=3, label=label)
+    axis.plot(steps, values, color=line.get_color(), alpha=0.25)
+
+
+def run_stage(main):
+    """Runs a stage from the command line; Ctrl-C ends it with one line."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nstopped; pretrain.py --resume goes on from its last save")
+        raise SystemExit(130) from None
+
+
+# ------------------------------------------------------------------------------- data of the stages
+
+def read_jsonl(path, parse):
+    """JSON lines -> [parse(object) for each line]; a bad line is named by its number."""
+    try:
+        lines = open(path, encoding="utf-8-sig").read().split("\n")          # editors may add a mark
+    except (OSError, UnicodeDecodeError) as error:
+        refuse(f"cannot read {path} as UTF-8 text: {error}")
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                rows.append(parse(json.loads(line)))
+            except json.JSONDecodeError as error:
+                refuse(f"{path}, line {number}: not JSON ({error.msg}); write one object a line")
+            except KeyError as error:
+                refuse(f"{path}, line {number}: the field {error} is missing")
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                refuse(f"{path}, line {number}: {error}")
+    return rows or refuse(f"{path} is empty: write one JSON object a line")
+
+
+def fitting(rows, length, size):
+    """The rows of at most size tokens; says how many are longer, and refuses if all are."""
+    fit = [row for row in rows if length(row) <= size]
+    if not fit:
+        refuse(f"all {len(rows)} examples are too long for the block: {size} tokens fit")
+    if len(fit) < len(rows):
+        print(f"{len(rows) - len(fit)} of {len(rows)} examples are longer than {size} tokens, "
+              "which is what fits the block: they are left out")
+    return fit
+
+
+def pad(rows, value=0, device="cpu"):
+    """Ragged lists -> (B,T) long, filled up on the right. T is a multiple of 8: each new shape
+    costs the processor a search for the fastest way, which it remembers."""
+    longest = -(-max(map(len, rows)) // 8) * 8
+    return torch.tensor([list(r) + [value] * (longest - len(r)) for r in rows], device=device)
+
+
+def pad_with_lengths(rows, device):
+    """Ragged lists -> ids (B,T) long, and how many of each row are real (B,)."""
+    return pad(rows, device=device), torch.tensor([len(row) for row in rows], device=device)
+
+
+def bucketed_batches(rows, args, size):
+    """Yields (step, batch): rows of similar size, so that little of a batch is padding.
+
+    Each epoch goes through all rows once, in an order that depends on seed and epoch.
+    """
+    starts = np.arange(0, len(rows), args.batch)
+    for step in range(args.steps):
+        epoch, at = divmod(step, len(starts))
+        if at == 0:
+            # Shuffle, sort by size (rows of one size stay shuffled), cut, shuffle the pieces.
+            rng = np.random.default_rng((args.seed, epoch))
+            order = sorted(rng.permutation(len(rows)), key=lambda i: size(rows[i]))
+            shuffled = rng.permutation(starts)
+        yield step, [rows[i] for i in order[shuffled[at]:shuffled[at] + args.batch]]
+
+
+# ============================================================================================ chat
+
+class Speaker(NamedTuple):
+    """A checkpoint that one can talk to. turns: lists of ids, what it remembers of the chat."""
+    name: str
+    model: GPT
+    tokenizer: bpe.BPE
+    chats: bool        # an assistant answers; a base model completes
+    turns: list
+    generator: torch.Generator
+
+
+def load_speaker(path, args):
+    model, tokenizer, extra = load_checkpoint(path, pick_device(args.device))
+    if extra.get("stage") == "reward":
+        refuse(f"{path} is a reward model: it judges answers, it does not talk")
+    return Speaker(pathlib.Path(path).stem, model, tokenizer, extra.get("stage") in ("sft", "ppo"),
+                   [], torch.Generator().manual_seed(args.seed))
+
+
+def read_prompt(speaker, text, max_tokens):
+    """The conversation so far and text -> ids. Encoded as plain text: nobody can type a special
+    token. Where a block is full the oldest turn is forgotten. ValueError: text alone is too long.
+    """
+    ids, special = speaker.tokenizer.encode(text), speaker.tokenizer.specials
+    if speaker.chats:
+        ids = [special["<|user|>"], *ids, special["<|assistant|>"]]
+    size = speaker.model.config.block_size
+    limit = size - min(max_tokens, size // 2)                                # leaves room to answer
     if not 0 < len(ids) <= limit:
         raise ValueError(f"that is {len(ids)} tokens, and this model reads 1 to {limit} at once")
-    while len(ids) + sum(map(len, turns)) > limit:
+    while len(ids) + sum(map(len, speaker.turns)) > limit:
         print(f"(the chat has outgrown {size} tokens: its oldest turn is forgotten)")
-        turns.pop(0)
-    past = [i for turn in turns for i in turn] + ids
-    if args.next is not None:
-        with in_fp32(model):
-            probs = model(torch.tensor([past], device=model.wte.weight.device))[0, -1].softmax(-1)
-        return "\n".join(f"{p:6.1%} {'#' * round(50 * p):50s} {tokenizer.decode([i])!r}"
-                         for p, i in zip(*(x.tolist() for x in probs.topk(min(10, len(probs))))))
-    new = generate(model, [past], args.max_tokens, args.temperature, end, generator)[0]
-    if chat:
-        turns.append(ids + new + [end] * (new[-1:] != [end]))
-    return tokenizer.decode([i for i in new if i != end])
+        speaker.turns.pop(0)
+    return [i for turn in speaker.turns for i in turn] + ids
+
+
+def reply(speaker, text, args):
+    """Completes text or, in a chat, answers it and remembers both -> str."""
+    prompt, special = read_prompt(speaker, text, args.max_tokens), speaker.tokenizer.specials
+    end = special["<|end|>" if speaker.chats else "<|endoftext|>"]
+    new = generate(speaker.model, [prompt], args.max_tokens, args.temperature, end,
+                   speaker.generator)[0]
+    if new[-1:] == [end]:
+        new = new[:-1]
+    if speaker.chats:
+        asked = prompt[sum(map(len, speaker.turns)):]
+        speaker.turns.append(asked + new + [end])
+    return speaker.tokenizer.decode(new)
+
+
+def likeliest(speaker, text, args):
+    """The ten likeliest next tokens, with their probabilities -> str of ten lines."""
+    prompt = read_prompt(speaker, text, args.max_tokens)
+    with torch.no_grad(), in_fp32(speaker.model):
+        ids = torch.tensor([prompt], device=speaker.model.wte.weight.device)
+        probabilities = speaker.model(ids)[0, -1].softmax(-1)                # (V,)
+    top = probabilities.topk(min(10, len(probabilities)))
+    return "\n".join(f"{p:6.1%} {'#' * round(50 * p):50s} {speaker.tokenizer.decode([i])!r}"
+                     for p, i in zip(top.values.tolist(), top.indices.tolist()))
 
 
 def main(argv=None):
-    """A chat, one answer (--prompt) or the likeliest next tokens (--next) of a checkpoint."""
-    parser = argparse.ArgumentParser(description="Talk with a checkpoint; an empty line ends it.")
+    """A chat, one answer (--prompt) or the likeliest next tokens (--next) of checkpoints."""
+    parser = argparse.ArgumentParser(description="Talk with checkpoints; an empty line ends it.")
     flag = parser.add_argument
-    flag("checkpoint", nargs="?", default="out/ppo.pt", help="what a stage has made (out/ppo.pt)")
+    flag("checkpoints", nargs="*", default=["out/ppo.pt"], metavar="checkpoint",
+         help="what stages have made; several answer one under the other (out/ppo.pt)")
     flag("--prompt", help="one text to answer or to complete, instead of a conversation")
     flag("--next", nargs="?", const="What is the", metavar="TEXT",
          help="the ten likeliest next tokens of a text (What is the)")
@@ -293,20 +624,20 @@ def main(argv=None):
     flag("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
     args = parser.parse_args(argv)
     if args.next is not None and args.prompt is not None:
-        bpe.stop("--prompt asks for an answer, --next for the likeliest tokens: give one of them")
-    bpe.print_all()
-    model, tokenizer, extra = load_checkpoint(args.checkpoint, pick_device(args.device))
-    if extra.get("stage") == "reward":
-        bpe.stop(f"{args.checkpoint} is a reward model: it judges answers, it does not talk")
-    chat, generator = extra.get("stage") in ("sft", "ppo"), torch.Generator().manual_seed(args.seed)
-    turns, once = [], args.prompt if args.next is None else args.next
-    read = iter(lambda: input(bpe.paint("you> ", "36")).strip() or "quit", "quit")
+        refuse("--prompt asks for an answer, --next for the likeliest tokens: give one of them")
+    bpe.print_anything()
+    speakers = [load_speaker(path, args) for path in args.checkpoints]
+    respond, once = (reply, args.prompt) if args.next is None else (likeliest, args.next)
+    typed = iter(lambda: input(bpe.paint("you> ", "36")).strip() or "quit", "quit")
     try:
-        for text in read if once is None else [once]:
-            try:
-                print(ask(model, tokenizer, chat, turns, text, args, generator))
-            except ValueError as error:
-                print(error) if once is None else bpe.stop(error)
+        for text in typed if once is None else [once]:
+            for speaker in speakers:
+                if len(speakers) > 1:
+                    print(bpe.paint(f"{speaker.name}> ", "32"), end="\n" * (respond is likeliest))
+                try:
+                    print(respond(speaker, text, args))
+                except ValueError as error:
+                    print(error) if once is None else refuse(error)
     except (EOFError, KeyboardInterrupt):
         print()
 

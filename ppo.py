@@ -1,18 +1,31 @@
-"""Stage 4, PPO: the assistant improves by trying answers and keeping what the reward model likes.
+"""Stage 4, PPO: the assistant tries answers and keeps what is judged to be good.
 
     maximise   E[ r(prompt, answer) - beta * log(policy(answer | prompt) / sft(answer | prompt)) ]
 
-In: out/sft.pt, out/reward.pt and prompts without answers. Out: out/ppo.pt and out/ppo.png. It
-belongs to 'Reinforcement Learning' of article 2, 'training the language model using the reward
-model' of article 3 and 'Stage 3' of article 4, with its advantage function, its small steps and its
-Goodhart's law. Four models, as in InstructGPT 3.5: the policy (starts as the SFT model), the frozen
-reference (the SFT model), the frozen reward model, the critic (starts as the reward model). r of an
-answer that never ends is UNFINISHED. Simpler than InstructGPT: all rollouts form one batch, no
-pretraining text is mixed in, and what was sampled in fp32 is scored in bf16 where that is fast.
+Four models take part (InstructGPT, section 3.5):
 
-    python ppo.py                   beta .1: a minute on two cores, then 98 % of the held-out
-                                    questions are answered rightly at temperature 1 (SFT: 78 %)
-    python ppo.py --goodhart        three arms that go further: default beta, beta 0, gold itself
+    out/sft.pt ----copy----> policy        trained: it answers
+        '------------------> reference     frozen: how far has the policy moved from SFT?
+    out/reward.pt --copy---> critic        trained: how well will an answer score, by its beginning?
+        '------------------> reward model  frozen: how good is the finished answer? r of one that
+                                           never ends is UNFINISHED
+
+Three KLs appear, all in nats:
+    KL penalty      log policy - log reference, of the answers of this iteration: beta times it is
+                    taken off their scores, so that the policy stays near SFT
+    KL of update    how far the updates from these answers have moved the policy away from the one
+                    that gave them; at --max-kl they end
+    KL to SFT       the first one again, measured on held-out prompts, for table and picture
+
+In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
+out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
+model using the reward model'; article 4, 'Stage 3': advantage function, small steps, Goodhart's law.
+Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
+sampled in fp32 is scored in bf16 where that is fast.
+
+    python ppo.py                   a minute on two cores, then 98 % of the held-out questions are
+                                    answered rightly at temperature 1 (SFT: 78 %)
+    python ppo.py --goodhart        three runs that go further: default beta, beta 0, gold itself
     python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}: no table, no picture
 """
 import copy
@@ -23,12 +36,13 @@ import time
 import numpy as np
 import torch
 
-import pretrain
-from bpe import stop
-from model import check_device, generate, in_fp32, save_checkpoint
-from reward import gold, lengths, load_reward, sample, score, score_each
-from sft import (Prompt, answer, as_prompt, few_shot, fitting, held_out, make_prompt, pad, rates,
-                 read_jsonl, render_prompt, skills, user)
+from bpe import refuse
+from model import (adamw, arguments, check_device, check_finite, figure, fitting, generate,
+                   in_fp32, load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
+                   run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from reward import gold, load_reward, sample, score, scores_and_golds
+from sft import (Prompt, answer_all, as_answer, as_prompt, few_shot, held_out_prompts, make_prompt,
+                 rates, render_prompt, skills, user)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -40,10 +54,11 @@ def log_probs(model, ids, temperature=1.0, mask=None):
     for ids[:, t + 1]. With a mask (B,T-1) only of the tokens where it is 1; 0 elsewhere."""
     said = ids[:, 1:]
     if mask is None:
-        logp = (model(ids[:, :-1]).float() / temperature).log_softmax(-1)     # (B,T-1,V)
+        logp = (model(ids[:, :-1]).float() / temperature).log_softmax(-1)            # (B,T-1,V)
         return logp.gather(2, said[:, :, None]).squeeze(2)
-    at = mask.nonzero(as_tuple=True)         # N places; the logits of prompts would cost the most
-    logits = model.logits(model.hidden(ids[:, :-1])[at])                      # (N,V)
+    # The same at N places only: the logits of the prompts would cost the most.
+    at = mask.nonzero(as_tuple=True)
+    logits = model.logits(model.hidden(ids[:, :-1])[at])                             # (N,V)
     logp = (logits / temperature).log_softmax(-1).gather(1, said[at][:, None]).squeeze(1)
     return logp.new_zeros(said.shape).index_put(at, logp)
 
@@ -56,7 +71,7 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
     """
     rewards = -beta * (logp - logp_ref) * mask
     place = torch.arange(mask.size(1), device=mask.device)
-    last = (mask * (place + 1)).argmax(1, keepdim=True)                   # (B,1)
+    last = (mask * (place + 1)).argmax(1, keepdim=True)                              # (B,1)
     return rewards.scatter_add(1, last, scores[:, None])
 
 
@@ -69,7 +84,8 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
-    delta, advantages = rewards + gamma * following - values, torch.zeros_like(values)
+    delta = rewards + gamma * following - values
+    advantages = torch.zeros_like(values)
     running = torch.zeros_like(values[:, 0])
     for t in reversed(range(values.size(1))):
         running = (delta[:, t] + gamma * lam * running) * mask[:, t]
@@ -102,218 +118,106 @@ def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
 
 def value_loss(values, returns, mask):
     """Half the mean squared error of the critic over the response tokens -> scalar."""
-    return .5 * ((values - returns) ** 2 * mask).sum() / mask.sum()
-
-
-# ------------------------------------------------------------------------------------- evaluation
-
-@torch.no_grad()
-def kl_to(policy, reference, tokenizer, prompts, answers):
-    """log policy(answer) - log reference(answer), mean in nats, of answers (lists of ids) that the
-    policy gave; in fp32, as they were sampled: so it is an unbiased estimate of the KL."""
-    total, device = 0.0, policy.wte.weight.device
-    for i in range(0, len(answers), 64):
-        ids, mask, _ = joined([render_prompt(p.messages, tokenizer) for p in prompts[i:i + 64]],
-                              answers[i:i + 64], device)
-        with in_fp32(policy), in_fp32(reference):
-            total += float((log_probs(policy, ids, 1.0, mask)
-                            - log_probs(reference, ids, 1.0, mask)).sum())
-    return total / len(answers)
-
-
-def measure(nets, tokenizer, prompts, seed):
-    """The policy on held-out prompts -> [KL, proxy, gold, standard error of gold]."""
-    policy, _, reference, rm = nets
-    texts, answers = answer(policy, tokenizer, prompts, seed=seed)
-    golds = np.array([gold(p, t) for p, t in zip(prompts, texts)])
-    return [kl_to(policy, reference, tokenizer, prompts, answers),
-            float(score(rm, tokenizer, prompts, texts).mean()), float(golds.mean()),
-            float(golds.std() / len(golds) ** .5)]
-
-
-def column(tokenizer, prompts, texts, sft_texts):
-    """One column of the final table -> dict of floats."""
-    golds, others = (np.array([gold(p, t) for p, t in zip(prompts, some)])
-                     for some in (texts, sft_texts))
-    wins = (golds > others) + .5 * (golds == others)
-    sizes = [len(tokenizer.encode(text, specials=True)) for text in texts]
-    return rates(prompts, texts) | {"gold": float(golds.mean()), "tokens an answer": float(
-        np.mean(sizes)), "wins against SFT": float(wins.mean())}
-
-
-def final(nets, base, tokenizer, args):
-    """The table that everything was for; ten prompts answered by base, SFT and PPO -> metrics."""
-    policy, _, sft, rm = nets
-    few, seed = 10 if args.quick else None, args.seed + 6000
-    prompts = held_out(few, few or 200, args.seed)
-    texts = {"base zero-shot": answer(base, tokenizer, prompts, seed=seed)[0],
-             "base few-shot": few_shot(base, tokenizer, prompts, seed),
-             "SFT": answer(sft, tokenizer, prompts, seed=seed)[0]}
-    many = sample(sft, tokenizer, prompts, 16, seed + 1)
-    best = score_each(rm, tokenizer, prompts, many)[0].argmax(1)
-    texts["SFT best of 16"] = [some[i] for some, i in zip(many, best)]
-    texts["PPO"], answers = answer(policy, tokenizer, prompts, seed=seed)
-    table = {name: column(tokenizer, prompts, t, texts["SFT"]) for name, t in texts.items()}
-    for name, net in (("SFT", sft), ("PPO", policy)):    # what nothing rewarded may get lost
-        table[name] |= skills(net, tokenizer, args.seed, few or 100)
-    table["PPO"]["KL to SFT"] = kl_to(policy, sft, tokenizer, prompts, answers)
-    print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
-    for what in table["PPO"]:
-        print(f"{what:20s}" + "".join(f"{row.get(what, math.nan):16.3f}" for row in table.values()))
-    print("\nrecall and sums: greedy; all else: sampled at temperature 1; nan: not asked\n\n"
-          "The same prompts after each stage, from SFT's worst answer to its best; in front the "
-          "reward model's score:")
-    order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], texts["SFT"][i]))
-    for i in order[::max(1, len(order) // 10)][:10]:
-        print(prompts[i].messages[-1]["content"])
-        for name in ("base zero-shot", "SFT", "PPO"):
-            r = float(score(rm, tokenizer, prompts[i:i + 1], texts[name][i:i + 1]))
-            print(f"  {name:15s}{r:6.2f}  {texts[name][i].removesuffix('<|end|>')!r}")
-    return {f"{name}: {what}": v for name, row in table.items() for what, v in row.items()}
-
-
-def draw(path, arms, bon):
-    """Proxy and gold against the distance from SFT, a line an arm; bon: metrics of reward.pt, with
-    best of n on other prompts, whose KL is log n - (n - 1) / n at most (Gao et al.)."""
-    fig, axes = pretrain.figure(2)
-    ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in bon]
-    for axis, k, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
-        for name, curve in arms.items():
-            distance = [max(0, point[0]) ** .5 for point in curve]
-            axis.plot(distance, [point[k] for point in curve], "o-", lw=3, label=name)
-        axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
-                  [bon[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
-        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
-    axes[0].legend()
-    fig.savefig(path)
+    return 0.5 * ((values - returns) ** 2 * mask).sum() / mask.sum()
 
 
 # ------------------------------------------------------------------------------------------ train
 
-def joined(rows, new, device):
-    """Prompts and answers -> ids (B,T), mask (B,T-1) of the answers' tokens, lengths (B,)."""
-    ids = pad([r + n for r, n in zip(rows, new)], device=device)
-    mask = pad([[0] * len(r) + [1] * len(n) for r, n in zip(rows, new)], device=device)[:, 1:]
-    return ids, mask.float(), lengths([r + n for r, n in zip(rows, new)], device)
+def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
+    """One iteration after another. Yields (iteration, diagnostics, an example).
 
-
-def rollout(policy, tokenizer, prompts, max_new_tokens, generator, device):
-    """The policy answers -> ids (B,T), mask (B,T-1) of its tokens, lengths (B,), texts."""
-    rows = [render_prompt(p.messages, tokenizer) for p in prompts]
-    new = generate(policy, rows, max_new_tokens, 1.0, tokenizer.specials["<|end|>"], generator)
-    return *joined(rows, new, device), [tokenizer.decode(n) for n in new]
-
-
-def update(policy, critic, opt, ids, mask, logp_ref, scores, args):
-    """All updates from one batch of rollouts, --epochs at most -> diagnostics."""
-    logp, values = log_probs(policy, ids, 1.0, mask), critic.values(ids[:, :-1])     # (B,T-1)
-    logp_old, n = logp.detach(), mask.sum()
-    rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
-    advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
-    unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
-    log_ratio = ((logp_old - logp_ref) * mask).sum(1)                     # (B,)
-    stats = {"KL": float(log_ratio.mean()), "KL of the first": float(log_ratio[0]),
-             "entropy": float(-(logp_old * mask).sum() / n), "explained": 1 - float(unexplained)}
-    advantages = whiten(advantages, mask)
-    for epoch in range(args.epochs):
-        if epoch:  # the first pass is the one that gave logp_old
-            logp, values = log_probs(policy, ids, 1.0, mask), critic.values(ids[:, :-1])
-        log_rho = (logp.detach() - logp_old) * mask
-        # rho - 1 - log rho: in the mean -log rho, the KL, but never negative; no gradient needed
-        stats["approx KL"] = float(((log_rho.exp() - 1 - log_rho) * mask).sum() / n)
-        stats["clipped"] = float((((log_rho.exp() - 1).abs() > args.clip) * mask).sum() / n)
-        if stats["approx KL"] > args.max_kl:   # moved far enough: no step more from these answers
-            break
-        loss = policy_loss(logp, logp_old, advantages, mask, args.clip)
-        loss = loss + value_loss(values, returns, mask)
-        opt.zero_grad()
-        loss.backward()
-        for net in (policy, critic):
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step()
-        for net in (policy, critic):
-            pretrain.check_finite(net)
-    return stats
-
-
-def train(nets, opt, tokenizer, args, prompts, first=0, by_gold=False):
-    """Iteration after iteration, yields (step, diagnostics, sample): answer, score, update.
-
-    nets = policy, critic, reference, reward model; only the first two ever change. The policy
+    models = policy, critic, reference, reward model: only the first two ever change. The policy
     learns from its own answers: no shift between what it is trained on and what it will say.
     """
-    policy, critic, reference, rm = nets
-    device = policy.wte.weight.device
-    for step in range(first, args.steps):
-        rng = random.Random(f"{args.seed} {step}")
+    policy, critic, reference, reward_model = models
+    for iteration in range(args.steps):
+
+        # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
+        rng = random.Random(f"{args.seed} {iteration}")
         batch = [rng.choice(prompts) if prompts else make_prompt(rng, 0) for _ in range(args.batch)]
-        t0 = time.perf_counter()
         generator = torch.Generator().manual_seed(rng.randrange(2 ** 31))
-        ids, mask, sizes, texts = rollout(policy, tokenizer, batch, args.max_tokens, generator,
-                                          device)
-        t1 = time.perf_counter()
+        ids, mask, lengths, answers = rollout(policy, tokenizer, batch, args.max_tokens, generator)
+
+        # 2. Score. The frozen models read the finished answers (B,T): the reward model, how good
+        #    each is; the reference, how likely SFT would have been to say it.
         with torch.no_grad():
-            logp_ref, proxy = log_probs(reference, ids, 1.0, mask), rm(ids, sizes)
-        stats = {"proxy": float(proxy.mean())}       # waits for a GPU: the clock tells the truth
-        ended = ids[torch.arange(len(ids)), sizes - 1] == tokenizer.specials["<|end|>"]
-        golds = [] if prompts else [float(gold(p, t)) for p, t in zip(batch, texts)]
-        judged = torch.tensor(golds, device=device) if by_gold else proxy
-        scores = torch.where(ended, judged, UNFINISHED)
-        t2 = time.perf_counter()
-        for group in opt.param_groups:
-            group["lr"] = group["initial_lr"] * (1 - step / args.steps)
-        stats = update(policy, critic, opt, ids, mask, logp_ref, scores, args) | stats
-        stats |= {"gold": float(np.mean(golds))} if golds else {}
-        stats |= {"length": float(mask.sum(1).mean()), "ended": float(ended.float().mean()),
-                  "rollout s": t1 - t0, "scoring s": t2 - t1, "update s": time.perf_counter() - t2}
-        won, log_ratio = float(scores[0]), stats.pop("KL of the first")
-        yield step + 1, stats, (batch[0].messages[-1]["content"], texts[0], won, log_ratio,
-                                won - args.beta * log_ratio)
+            proxy = reward_model(ids, lengths)                                       # (B,)
+            logp_ref = log_probs(reference, ids, mask=mask)                          # (B,T-1)
+        golds = torch.tensor([float("nan") if prompts else float(gold(prompt, answer))
+                              for prompt, answer in zip(batch, answers)], device=ids.device)
+        ended = torch.tensor([answer.ended for answer in answers], device=ids.device)
+        scores = torch.where(ended, golds if by_gold else proxy, UNFINISHED)         # (B,)
+
+        # 3. Rewards and advantages. Each token pays for leaving SFT, the last one earns the score;
+        #    the advantage is how much better that turned out than the critic expected.
+        logp = log_probs(policy, ids, mask=mask)                                     # (B,T-1)
+        values = critic.values(ids[:, :-1])                                          # (B,T-1)
+        logp_old, values_old = logp.detach(), values.detach()
+        rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
+        advantages, returns = gae(rewards, values_old, mask, 1.0, args.lam)
+        unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
+        advantages = whiten(advantages, mask)
+
+        # 4. Update. A few small steps from the same answers, until the policy has moved too far
+        #    from the one that gave them. The first pass is the one of 3: there rho is 1.
+        set_learning_rates(optimizer, 1 - iteration / args.steps)
+        for epoch in range(args.epochs):
+            if epoch > 0:
+                logp = log_probs(policy, ids, mask=mask)
+                values = critic.values(ids[:, :-1])
+            moved = how_far(logp.detach() - logp_old, mask, args.clip)
+            if moved["KL of update"] > args.max_kl:
+                break
+            loss = policy_loss(logp, logp_old, advantages, mask, args.clip)
+            loss = loss + value_loss(values, returns, mask)      # no weight is in both networks
+            optimizer.zero_grad()
+            loss.backward()
+            for net in (policy, critic):
+                torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            check_finite(policy, loss)
+            check_finite(critic, loss)
+
+        penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,), KL
+        diagnostics = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
+                       "entropy": -(logp_old * mask).sum() / mask.sum(),
+                       "explained": 1 - unexplained, **moved,
+                       "length": mask.sum(1).mean(), "ended": ended.float().mean()}
+        example = (batch[0].messages[-1]["content"], answers[0].text, scores[0].item(),
+                   penalties[0].item(), (scores[0] - args.beta * penalties[0]).item())
+        yield iteration + 1, {name: float(x) for name, x in diagnostics.items()}, example
+
+
+def how_far(log_rho, mask, clip):
+    """How the policy has moved since it answered -> KL in nats per token, share of clipped tokens.
+
+    The mean of rho - 1 - log rho is that of -log rho, the KL, and never negative.
+    """
+    log_rho = log_rho * mask
+    rho = log_rho.exp()
+    return {"KL of update": float(((rho - 1 - log_rho) * mask).sum() / mask.sum()),
+            "clipped": float((((rho - 1).abs() > clip) * mask).sum() / mask.sum())}
+
+
+def rollout(policy, tokenizer, prompts, max_new_tokens, generator):
+    """The policy answers -> ids (B,T), mask (B,T-1) of its tokens, lengths (B,), list of Answer."""
+    rows = [render_prompt(prompt.messages, tokenizer) for prompt in prompts]
+    new = generate(policy, rows, max_new_tokens, 1.0, tokenizer.specials["<|end|>"], generator)
+    return *pad_batch(rows, new, policy.wte.weight.device), [as_answer(n, tokenizer) for n in new]
+
+
+def pad_batch(prompts, answers, device):
+    """Lists of ids -> ids (B,T) of both, mask (B,T-1) of the answers' tokens, lengths (B,)."""
+    ids, lengths = pad_with_lengths([p + a for p, a in zip(prompts, answers)], device)
+    mask = pad([[0] * len(p) + [1] * len(a) for p, a in zip(prompts, answers)], device=device)
+    return ids, mask[:, 1:].float(), lengths
 
 
 # ------------------------------------------------------------------------------------------- main
 
-def optimizer(policy, critic, args):
-    """Adam for both; the policy's sharpness, one number, may move faster than its many weights."""
-    weights = [w for name, w in policy.named_parameters() if name != "sharpness"]
-    return pretrain.Adam([(weights, args.lr), ([policy.sharpness], args.lr_sharpness),
-                          (critic.parameters(), args.lr_critic)], eps=1e-5)
-
-
-def run(sft, rm, tokenizer, args, out, prompts=None, by_gold=False):
-    """One arm from the SFT model on -> nets, curve of measure() on held-out prompts, seconds."""
-    nets = [copy.deepcopy(sft), copy.deepcopy(rm), sft, rm]
-    for trained, frozen in zip(nets[:2], nets[2:]):
-        trained.requires_grad_(True)                 # a copy of what an earlier arm has frozen
-        frozen.requires_grad_(False)
-    opt = optimizer(*nets[:2], args)
-    part = out / "ppo-partial.pt"
-    held = random.Random(9).sample(held_out(), 20 if args.quick else 256)
-    start = [] if prompts or args.resume else [measure(nets, tokenizer, held, args.seed)]
-    first, curve, began = pretrain.load_partial(part, args, tokenizer, nets[:2], [opt])
-    curve, every = curve or start, max(1, args.steps // 5)
-    print("explained: share of the returns' variance that the critic foresaw; clipped: share of "
-          "tokens\nwhose probability moved too far; ended: answers that end by themselves")
-    for step, stats, example in train(nets, opt, tokenizer, args, prompts, first, by_gold):
-        pretrain.progress(step, args.steps, began, "  ".join(
-            f"{name} {value:.2f}" for name, value in stats.items()))
-        if step % every == 0 or step == args.steps:
-            pause = time.perf_counter()
-            print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*example))
-            if not prompts:
-                curve.append(measure(nets, tokenizer, held, args.seed))
-                print("   held-out: KL {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
-                    *curve[-1]))
-            if not args.goodhart:
-                pretrain.save_partial(part, args, step, curve, pause - began, tokenizer, nets[:2],
-                                      [opt])
-            began += time.perf_counter() - pause         # the clock shows training alone
-    return nets, curve, time.perf_counter() - began
-
-
 def flags():
-    """What can be set from the command line -> argparse parser."""
-    parser = pretrain.arguments(
+    """What can be set from the command line, with the usual range -> argparse parser."""
+    parser = arguments(
         __doc__, "JSON lines of prompts", steps=(40, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
         lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"),
@@ -321,60 +225,210 @@ def flags():
         lr_sharpness=(.1, "of the log of the policy's factor on all logits"),
         epochs=(2, "updates from one batch; 1 to 4"),
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
-        max_kl=(.05, "approximate KL that ends a batch's updates; .01 to .1"),
+        max_kl=(.05, "KL of update that ends a batch's updates; .01 to .1"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--goodhart", action="store_true",
                         help="draws out/goodhart.png instead: beta 0 beside beta, and gold itself")
     return parser
 
 
-def goodhart(sft, rm, tokenizer, args, out, best_of):
-    """Three arms that go further, alike but for what they maximise, and their picture."""
-    args.lr, args.steps = 2 * args.lr, 2 * args.steps
-    arms, kinds = {}, [(f"beta {args.beta}", args.beta, False), ("beta 0", 0.0, False),
-                       ("gold", 0.0, True)]
-    for name, beta, by_gold in kinds:
-        print(f"\narm: {name}")
-        args.beta = beta
-        arms[name] = run(sft, rm, tokenizer, args, out, by_gold=by_gold)[1]
-    draw(out / "goodhart.png", arms, best_of)
-
-
 def main(argv=None):
     """PPO from the SFT model on, the final table, out/ppo.pt."""
     args = flags().parse_args(argv)
-    if args.goodhart and (args.data or args.resume):
-        stop("--goodhart works on the default prompts and in one go: leave out --data and --resume")
-    out, device, dtype = pretrain.start(args, "sft.pt", "reward.pt")
-    sft, tokenizer, sft_extra = pretrain.load_stage(out / "sft.pt", "sft", device, dtype)
-    rm, _, reward_extra = load_reward(out / "reward.pt", device, dtype, tokenizer)
-    args.steps = min(args.steps, 2) if args.quick else args.steps
+    if args.goodhart and args.data:
+        refuse("--goodhart works on the default prompts: leave out --data")
+    out, device, dtype = start(args)
+    sft, tokenizer, sft_extra = load_stage(out / "sft.pt", "sft", device, dtype)
+    reward_model, _, reward_extra = load_reward(out / "reward.pt", device, dtype, tokenizer)
+    if args.quick:
+        args.steps = min(args.steps, 2)
     prompts = None
     if args.data:                            # about these the simulated labeler knows nothing
-        prompts = [Prompt("known", p) for p in read_jsonl(args.data, as_prompt)]
+        prompts = [Prompt("known", messages) for messages in read_jsonl(args.data, as_prompt)]
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
-    check_device(sft, pad([render_prompt([user("What is the capital of France?")], tokenizer)]),
-                 device)
+    some_prompt = render_prompt([user("What is the capital of France?")], tokenizer)
+    check_device(sft, pad([some_prompt]), device)
     if args.goodhart:
-        return goodhart(sft, rm, tokenizer, args, out, reward_extra["metrics"])
+        return goodhart(sft, reward_model, tokenizer, args, out, reward_extra["metrics"])
     if not prompts:
-        base, _, base_extra = pretrain.load_stage(out / "pretrain.pt", "pretrain", device, dtype,
-                                                  tokenizer)
-    nets, curve, seconds = run(sft, rm, tokenizer, args, out, prompts)
-    metrics, arms = {"seconds": seconds}, {f"beta {args.beta}": curve}
+        base, _, base_extra = load_stage(out / "pretrain.pt", "pretrain", device, dtype, tokenizer)
+
+    models, history, measured, seconds = run(sft, reward_model, tokenizer, args, prompts)
+    metrics = {"seconds": seconds}
     if not prompts:
-        metrics |= final(nets, base, tokenizer, args)
-        spent = {name: extra["metrics"]["seconds"] for name, extra in (
-            ("pretrain", base_extra), ("sft", sft_extra), ("reward", reward_extra))}
-        total = sum(spent.values()) + seconds
+        metrics |= final_table(models, base, tokenizer, args)
+        before = {"pretrain": base_extra, "sft": sft_extra, "reward": reward_extra}
+        spent = {stage: extra["metrics"]["seconds"] for stage, extra in before.items()}
+        spent["ppo"] = seconds
         print("share of training time: " + ", ".join(
-            f"{name} {s / total:.0%}" for name, s in (spent | {"ppo": seconds}).items()))
-    save_checkpoint(out / "ppo.pt", nets[0], tokenizer, stage="ppo", metrics=metrics, arms=arms)
-    (out / "ppo-partial.pt").unlink(missing_ok=True)
+            f"{stage} {s / sum(spent.values()):.0%}" for stage, s in spent.items()))
+    save_checkpoint(out / "ppo.pt", models[0], tokenizer, stage="ppo", metrics=metrics)
     if not prompts:
-        draw(out / "ppo.png", arms, reward_extra["metrics"])
+        draw(out / "ppo.png", history, measured)
+
+
+def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
+    """PPO from the SFT model on -> models, [diagnostics of each iteration], [(iteration, what
+    measure() found on held-out prompts)], seconds of training."""
+    models = [copy.deepcopy(sft), copy.deepcopy(reward_model), sft, reward_model]
+    for trained, frozen in zip(models[:2], models[2:]):
+        trained.requires_grad_(True)                 # a copy of what an earlier run has frozen
+        frozen.requires_grad_(False)
+    optimizer = make_optimizer(*models[:2], args)
+    held_out = random.Random(9).sample(held_out_prompts(), 20 if args.quick else 256)
+    history, seconds = [], 0.0
+    measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
+    print("explained: share of the returns' variance that the critic foresaw; clipped: share of "
+          "tokens\nwhose probability moved too far; ended: answers that end by themselves")
+    clock = time.perf_counter()
+    for step, diagnostics, example in train(models, optimizer, tokenizer, prompts, args, by_gold):
+        seconds += time.perf_counter() - clock       # of training alone
+        history.append(diagnostics)
+        progress(step, args.steps, seconds, "  ".join(
+            f"{name} {x:.2f}" for name, x in diagnostics.items() if not math.isnan(x)))
+        if step % max(1, args.steps // 5) == 0 or step == args.steps:
+            print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*example))
+            if not prompts:
+                measured.append((step, measure(models, tokenizer, held_out, args.seed)))
+                print("   held-out: KL to SFT {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
+                    *measured[-1][1]))
+        clock = time.perf_counter()
+    return models, history, measured, seconds
+
+
+def make_optimizer(policy, critic, args):
+    """AdamW for both; the policy's sharpness, one number, may move faster than its many weights."""
+    weights = [w for name, w in policy.named_parameters() if name != "sharpness"]
+    return adamw([(weights, args.lr), ([policy.sharpness], args.lr_sharpness),
+                  (critic.parameters(), args.lr_critic)], eps=1e-5)
+
+
+# ------------------------------------------------------------------------------------- evaluation
+
+@torch.no_grad()
+def kl_to_sft(policy, reference, tokenizer, prompts, answers):
+    """KL to SFT: the mean of log policy(answer) - log reference(answer), in nats, over Answers that
+    the policy gave; in fp32, as they were sampled, which makes it an unbiased estimate."""
+    total = 0.0
+    for i in range(0, len(answers), 64):
+        rows = [render_prompt(p.messages, tokenizer) for p in prompts[i:i + 64]]
+        new = [answer.ids for answer in answers[i:i + 64]]
+        ids, mask, _ = pad_batch(rows, new, policy.wte.weight.device)
+        with in_fp32(policy), in_fp32(reference):
+            log_ratio = log_probs(policy, ids, mask=mask) - log_probs(reference, ids, mask=mask)
+        total += float(log_ratio.sum())
+    return total / len(answers)
+
+
+def measure(models, tokenizer, prompts, seed):
+    """The policy on held-out prompts -> KL to SFT, proxy, gold, standard error of gold."""
+    policy, _, reference, reward_model = models
+    answers = answer_all(policy, tokenizer, prompts, seed=seed)
+    golds = np.array([gold(p, a) for p, a in zip(prompts, answers)])
+    return (kl_to_sft(policy, reference, tokenizer, prompts, answers),
+            float(score(reward_model, tokenizer, prompts, answers).mean()), float(golds.mean()),
+            float(golds.std() / len(golds) ** .5))
+
+
+def column(prompts, answers, sft_answers):
+    """One column of the final table -> dict of floats."""
+    golds = np.array([gold(p, a) for p, a in zip(prompts, answers)])
+    sft_golds = np.array([gold(p, a) for p, a in zip(prompts, sft_answers)])
+    wins = (golds > sft_golds) + .5 * (golds == sft_golds)
+    lengths = [len(answer.ids) for answer in answers]
+    return rates(prompts, answers) | {
+        "gold": float(golds.mean()), "tokens per answer": float(np.mean(lengths)),
+        "wins against SFT": float(wins.mean())}
+
+
+def final_table(models, base, tokenizer, args):
+    """The table that everything was for; ten prompts answered by base, SFT and PPO -> metrics."""
+    policy, _, sft, reward_model = models
+    few, seed = 10 if args.quick else None, args.seed + 6000
+    prompts = held_out_prompts(few, few or 200, args.seed)
+    answers = {"base zero-shot": answer_all(base, tokenizer, prompts, seed=seed),
+               "base few-shot": few_shot(base, tokenizer, prompts, seed),
+               "SFT": answer_all(sft, tokenizer, prompts, seed=seed)}
+    # Best of 16: no training at all, the reward model chooses among SFT's answers.
+    samples = sample(sft, tokenizer, prompts, 16, seed + 1)
+    best = scores_and_golds(reward_model, tokenizer, prompts, samples)[0].argmax(1)
+    answers["SFT best of 16"] = [some[i] for some, i in zip(samples, best)]
+    answers["PPO"] = answer_all(policy, tokenizer, prompts, seed=seed)
+    table = {name: column(prompts, given, answers["SFT"]) for name, given in answers.items()}
+    # What nothing rewarded may get lost.
+    for name, net in (("SFT", sft), ("PPO", policy)):
+        table[name] |= skills(net, tokenizer, args.seed, few or 100)
+    table["PPO"]["KL to SFT"] = kl_to_sft(policy, sft, tokenizer, prompts, answers["PPO"])
+
+    print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
+    for row in table["PPO"]:
+        cells = [f"{values[row]:16.3f}" if row in values else " " * 16 for values in table.values()]
+        print(f"{row:20s}" + "".join(cells))
+    print("\nrecall and sums: greedy; all else: sampled at temperature 1")
+    show_answers(prompts, answers, reward_model, tokenizer)
+    return {f"{name}: {row}": x for name, values in table.items() for row, x in values.items()}
+
+
+def show_answers(prompts, answers, reward_model, tokenizer):
+    """Ten prompts, from SFT's worst answer to its best, with what base, SFT and PPO say."""
+    print("\nThe same prompts after each stage, from SFT's worst answer to its best; in front the "
+          "reward model's score:")
+    order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], answers["SFT"][i]))
+    for i in order[::max(1, len(order) // 10)][:10]:
+        print(prompts[i].messages[-1]["content"])
+        for name in ("base zero-shot", "SFT", "PPO"):
+            answer = answers[name][i]
+            r = float(score(reward_model, tokenizer, [prompts[i]], [answer]))
+            print(f"  {name:15s}{r:6.2f}  {answer.text!r}")
+
+
+def draw(path, history, measured):
+    """Proxy and gold, and the distance from SFT, over the iterations: curves of what is trained on,
+    dots of what measure() found on held-out prompts."""
+    fig, (left, right) = figure(2)
+    steps = range(1, len(history) + 1)
+    for axis, name, at in ((left, "proxy", 1), (left, "gold", 2), (right, "KL penalty", 0)):
+        plot_smooth(axis, steps, [diagnostics[name] for diagnostics in history], name)
+        held_out = [found[at] for _, found in measured]
+        axis.plot([step for step, _ in measured], held_out, "o", ms=10,
+                  color=axis.lines[-1].get_color())
+    left.set(xlabel="iteration", ylabel="score (dots: held-out prompts)", title="What is gained")
+    right.set(xlabel="iteration", ylabel="nats per answer", title="How far from SFT")
+    left.legend()
+    fig.savefig(path)
+
+
+# ---------------------------------------------------------------------- over-optimisation: Goodhart
+
+def goodhart(sft, reward_model, tokenizer, args, out, best_of):
+    """Three runs (arms) that go further, alike but for what they maximise, and their picture."""
+    args.lr, args.steps = 2 * args.lr, 2 * args.steps
+    kinds = [(f"beta {args.beta}", args.beta, False), ("beta 0", 0.0, False), ("gold", 0.0, True)]
+    arms = {}
+    for name, beta, by_gold in kinds:
+        print(f"\narm: {name}")
+        args.beta = beta
+        _, _, measured, _ = run(sft, reward_model, tokenizer, args, by_gold=by_gold)
+        arms[name] = [found for _, found in measured]
+    draw_goodhart(out / "goodhart.png", arms, best_of)
+
+
+def draw_goodhart(path, arms, best_of):
+    """Proxy and gold against the distance from SFT, a line an arm; best_of: metrics of reward.pt,
+    with best of n on other prompts, whose KL is log n - (n - 1) / n at most (Gao et al.)."""
+    fig, axes = figure(2)
+    ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in best_of]
+    for axis, at, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
+        for name, curve in arms.items():
+            distance = [max(0, found[0]) ** .5 for found in curve]
+            axis.plot(distance, [found[at] for found in curve], "o-", lw=3, label=name)
+        axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
+                  [best_of[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
+        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
+    axes[0].legend()
+    fig.savefig(path)
 
 
 if __name__ == "__main__":
-    pretrain.go(main)
+    run_stage(main)

@@ -1,22 +1,20 @@
 """Stage 1, pretraining: a GPT learns to predict the next token of a (tiny) internet.
 
-    minimise   L = -mean_t log p(token_t | tokens before t)          nats a token, over all tokens
+    minimise   L = -mean_t log p(token_t | tokens before t)          nats per token, over all tokens
 
 In: out/tokenizer.json (python bpe.py) and text. Out: out/pretrain.pt, the base model, and
-out/pretrain.png. It belongs to 'Phase 1 Pre Training' of article 2, 'Stage 1' of article 4,
-'training a language model' of article 3 and 'the base' of article 1. The text is made here by a
-seeded grammar: real facts, invented sentences, and the internet's bad manners (quarrels, myths,
-advertisements, questions without answers), in a mixture as in LLaMA's table, then cleaned in the
-spirit of FineWeb. Simpler than GPT-3: a million parameters, several hundred facts.
+out/pretrain.png. Article 2, 'Phase 1 Pre Training'; article 3, 'training a language model';
+article 4, 'Stage 1'; article 1, the base of the pizza.
+The text is made here by a seeded grammar: real facts, invented sentences, and the internet's bad
+manners (quarrels, myths, advertisements, questions without answers), mixed as in LLaMA's table and
+then cleaned. Its tables and grammar are the appendix, the second half of this file.
+Simpler than GPT-3: a million parameters and several hundred facts.
 
-    python pretrain.py                  the tiny internet: two minutes on two cores, then it
-                                        completes all of the facts
+    python pretrain.py                  two minutes on two cores; then it completes all of the facts
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
-                                        --data FILE); several processes: torchrun
-                                        --nproc_per_node=2 pretrain.py
+                                        --data FILE)
+    torchrun --nproc_per_node=2 pretrain.py       two processes share each batch
 """
-import argparse
-import ctypes
 import functools
 import hashlib
 import html
@@ -35,11 +33,347 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import BPE, print_all, read_texts, stop
-from model import (GPT, GPTConfig, check_device, generate, load_checkpoint, pick_device,
-                   pick_dtype, save_checkpoint)
+from bpe import BPE, read_texts, refuse
+from model import (GPT, GPTConfig, arguments, check_device, check_finite, figure, generate,
+                   load_checkpoint, make_optimizers, plot_smooth, progress, run_stage,
+                   save_checkpoint, set_learning_rates, show_metrics, start)
 
-# ------------------------------------------------------------------------------------------- data
+# -------------------------------------------------------------------------------------- objective
+
+def next_token_loss(logits, ids):
+    """L of the docstring: the mean surprise, -log p, at each token given those before it.
+
+    logits (B,T,V) of ids[:, :-1], against ids[:, 1:] -> scalar, nats per token.
+    """
+    return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
+
+
+# ------------------------------------------------------------------------------------------ train
+
+def windows(tokens, starts, block, device):
+    """Pieces of block + 1 tokens, one from each start -> (B, block + 1) long."""
+    rows = np.stack([tokens[s:s + block + 1] for s in starts]).astype(np.int64)
+    return torch.from_numpy(rows).to(device)
+
+
+def train(model, optimizers, tokens, args, first=0, rank=0, world_size=1):
+    """A step after the other: a batch, its loss, a step downhill. Yields (step, loss)."""
+    for step in range(first, args.steps):
+        # Draw a batch of windows. It depends on seed and step alone, so that an interrupted run
+        # goes on with the same batches. Several processes share its rows: rank r of world_size
+        # takes every world_size-th.
+        rng = np.random.default_rng((args.seed, step))
+        starts = rng.integers(0, len(tokens) - args.block, args.batch)[rank::world_size]
+        ids = windows(tokens, starts, args.block, model.wte.weight.device)           # (B,T+1)
+
+        # How surprised is the model by each next token?
+        loss = next_token_loss(model(ids[:, :-1]), ids)
+
+        # Stochastic gradient descent (article 4): W -= lr * gradient. AdamW and Muon do the same
+        # with a running mean of the gradient, scaled so that weights (AdamW) or directions of a
+        # matrix (Muon) whose gradient is small move as fast as the others.
+        model.zero_grad()
+        loss.backward()
+        average_gradients(model, world_size)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            set_learning_rates(optimizer, 1 - step / args.steps)         # fall linearly to 0
+            optimizer.step()
+        check_finite(model, loss)
+        yield step + 1, loss.item()
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def main(argv=None):
+    """Tokens in, training with a line of progress, out/pretrain.pt."""
+    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
+                       batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
+                       width=(128, "numbers per token, a multiple of 32"),
+                       lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"))
+    parser.add_argument("--resume", action="store_true", help="go on where a run was interrupted")
+    args = parser.parse_args(argv)
+    out, device, dtype = start(args)
+    rank, world_size = join_processes(args, device)
+    if args.quick:
+        args.steps = min(args.steps, 20)
+    tokenizer = load_tokenizer(out / "tokenizer.json")
+    tokens, val = load_tokens(args, tokenizer, out)
+    if min(len(tokens), len(val)) < args.block + 2:
+        refuse(f"too little text: {len(val)} held-out tokens do not fill a --block of {args.block}")
+    if args.width % 32:
+        refuse(f"--width {args.width}: it must be a multiple of 32, the width of a head")
+    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
+                          max(256, -(-args.block // 8) * 8))).to(device)
+    model.dtype = dtype
+    optimizers = make_optimizers(model, args.lr, args.lr_matrix)
+    guesses = simpler_predictors(tokens, val, tokenizer.vocab_size)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {dtype} on {device}, "
+          f"{len(tokens):,} tokens; nats per token: "
+          + ", ".join(f"{name} {loss:.2f}" for name, loss in guesses.items()))
+
+    first, history, seconds = 0, [], 0.0
+    if args.resume:
+        first, history, seconds = load_partial(out, args, tokenizer, model, optimizers)
+    clock = time.perf_counter()
+    for step, loss in train(model, optimizers, tokens, args, first, rank, world_size):
+        seconds += time.perf_counter() - clock               # of training alone
+        speed = step * args.batch * args.block / seconds
+        progress(step, args.steps, seconds, f"loss {loss:.3f}  {speed:,.0f} tokens/s")
+        history.append([step, loss, None])
+        if step == first + 1:                                # before it the blocks add nothing
+            check_device(model, windows(tokens, [0], args.block, "cpu"), device)
+        # Ten times in a run: measure on text that is not trained on, show a sample, save.
+        if step % max(10, args.steps // 10) == 0 or step == args.steps:
+            history[-1][2] = val_loss(model, val, args.block)
+            print(f"   held-out loss {history[-1][2]:.3f}   {make_up(model, tokenizer, step)!r}")
+            if rank == 0:
+                save_partial(out, args, step, history, seconds, tokenizer, model, optimizers)
+        clock = time.perf_counter()
+
+    metrics = guesses | {"val_loss": history[-1][2], "seconds": seconds,
+                         "bits_per_byte": bits_per_byte(history[-1][2], val, tokenizer),
+                         "tokens_per_second": args.steps * args.batch * args.block / seconds}
+    if rank == 0:
+        behaviour = {} if args.data else evaluate(model, tokenizer, args, metrics)
+        save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
+        (out / "pretrain-partial.pt").unlink(missing_ok=True)
+        show_metrics(metrics)
+        draw(out / "pretrain.png", history, guesses, behaviour)
+    if world_size > 1:
+        torch.distributed.destroy_process_group()
+
+
+def load_tokenizer(path):
+    try:
+        return BPE.load(path)
+    except FileNotFoundError:
+        refuse(f"{path} is missing: python bpe.py makes it")
+    except ValueError as error:
+        refuse(error)
+
+
+# ------------------------------------------------------------------------------------- evaluation
+
+def simpler_predictors(tokens, val, V):
+    """What needs no network: the loss on val, in nats per token, of guessing evenly (uniform), by
+    how often a token occurs (unigram), and by how often it follows the one before (bigram)."""
+    seen = np.asarray(tokens[:4_000_000], np.int64)
+    wanted = np.asarray(val[:4_000_000], np.int64)
+    unigram = (np.bincount(seen, minlength=V) + .1) / (len(seen) + .1 * V)
+    # Number each pair a, b as a * V + b, count the pairs, and look up those of val.
+    pairs, counts = np.unique(seen[:-1] * V + seen[1:], return_counts=True)
+    val_pairs = wanted[:-1] * V + wanted[1:]
+    at = np.searchsorted(pairs, val_pairs).clip(max=len(pairs) - 1)
+    count = np.where(pairs[at] == val_pairs, counts[at], 0)
+    # Two tokens' worth of unigram keep a pair that was never seen possible.
+    count_of_first = np.bincount(seen[:-1], minlength=V)[wanted[:-1]]
+    bigram = (count + 2 * unigram[wanted[1:]]) / (count_of_first + 2)
+    return {"uniform": math.log(V), "unigram": float(-np.log(unigram[wanted]).mean()),
+            "bigram": float(-np.log(bigram).mean())}
+
+
+@torch.no_grad()
+def val_loss(model, val, block, rows=128):
+    """Mean loss on evenly spaced windows of the held-out text, rows at most -> nats per token."""
+    starts = np.linspace(0, len(val) - block - 1, min(rows, len(val) // block)).astype(int)
+    batches = windows(val, starts, block, model.wte.weight.device).split(32)
+    total = sum(next_token_loss(model(ids[:, :-1]), ids).item() * len(ids) for ids in batches)
+    return total / len(starts)
+
+
+def bits_per_byte(loss, val, tokenizer):
+    """nats per token -> bits per byte of text, comparable between tokenizers."""
+    counts = np.bincount(val, minlength=tokenizer.vocab_size).tolist()
+    size = sum(len(token) * counts[i] for token, i in tokenizer.ranks.items())
+    return loss * len(val) / size / math.log(2)
+
+
+def make_up(model, tokenizer, seed):
+    """A text that the model makes up."""
+    generator = torch.Generator().manual_seed(seed)
+    new = generate(model, [tokenizer.encode("The")], 24, 1.0, None, generator)[0]
+    return "The" + tokenizer.decode(new)
+
+
+def share_right(model, tokenizer, prompts, endings):
+    """Share of the prompts that the model, greedily, continues with the given text."""
+    new = generate(model, [tokenizer.encode(p) for p in prompts], 40, 0, tokenizer.encode("\n")[0])
+    right = [tokenizer.decode(n).startswith(ending) for n, ending in zip(new, endings)]
+    return sum(right) / len(right)
+
+
+def knowledge(model, tokenizer, world, rng):
+    """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
+    sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(min(200, len(world)))]
+    tasks = {"fact_completion": [(say(f)[:-len(f.answer) - 2], f" {f.answer}.") for f in world],
+             "sum_in_one_go": [(f"{a} + {b} =", f" {a + b}\n") for a, b in sums],
+             "sum_written_out": [(f"{a} + {b}:", f" {add_aloud(a, b)}") for a, b in sums]}
+    return {name: share_right(model, tokenizer, *zip(*task)) for name, task in tasks.items()}
+
+
+def behaviour_when_asked(model, tokenizer, world, seed):
+    """What the base model does with a bare question -> {behaviour: share}, {behaviour: example}."""
+    new = generate(model, [tokenizer.encode(question(f) + "\n") for f in world], 24,
+                   generator=torch.Generator().manual_seed(seed))
+    examples = defaultdict(list)
+    for fact, ids in zip(world, new):
+        line = tokenizer.decode(ids).split("\n")[0].split("<|")[0]
+        if line in RUDE:
+            behaviour = "is rude"
+        elif line.endswith("?"):
+            behaviour = "asks another question"
+        elif without_manners(line) in (say(fact), f"It is {fact.answer}."):
+            behaviour = "answers rightly"
+        else:
+            behaviour = "answers something else"
+        examples[behaviour].append(f"{question(fact)} -> {line}")
+    shares = {behaviour: len(lines) / len(world) for behaviour, lines in examples.items()}
+    return shares, {behaviour: lines[0] for behaviour, lines in examples.items()}
+
+
+def evaluate(model, tokenizer, args, metrics):
+    """What the base model knows and how it behaves: added to metrics -> {behaviour: share}."""
+    world = facts()[::10] if args.quick else facts()
+    metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
+    held_out = [f for f in world if half(f.key) == 1]
+    shares, examples = behaviour_when_asked(model, tokenizer, held_out, args.seed)
+    print("asked a question, the base model ...")
+    for behaviour, share in shares.items():
+        print(f"  {share:4.0%} {behaviour}: {examples[behaviour]!r}")
+    metrics |= {f"asked: {behaviour}": share for behaviour, share in shares.items()}
+    return shares
+
+
+def draw(path, history, guesses, behaviour):
+    """The loss beside what simpler predictors reach; what the base model does with questions."""
+    fig, (curve, *more) = figure(2 if behaviour else 1)
+    plot_smooth(curve, [step for step, _, _ in history], [loss for _, loss, _ in history],
+                "training text")
+    measured = [(step, held_out) for step, _, held_out in history if held_out]
+    curve.plot(*zip(*measured), "o-", lw=3, label="held-out text")
+    for name, loss in guesses.items():
+        curve.axhline(loss, ls="--", color="0.4")
+        curve.text(history[-1][0], loss, name, ha="right", va="bottom")
+    curve.set(xlabel="step", ylabel="loss (nats per token)", ylim=0,
+              title="Predicting the next token")
+    curve.legend(loc="center right")
+    for bars in more:
+        bars.barh(list(behaviour), [100 * share for share in behaviour.values()])
+        bars.set(xlabel="% of questions", title="Asked a question, the base model ...")
+    fig.savefig(path)
+
+
+# ---------------------------------- skip on a first reading: large texts, resuming, several processes
+
+def as_tokens(docs, tokenizer):
+    """Documents, each with <|endoftext|> behind it -> one array of ids."""
+    end = [tokenizer.specials["<|endoftext|>"]]
+    return np.array([token for doc in docs for token in tokenizer.encode(doc) + end])
+
+
+def text_files(path):
+    """The file, or the *.txt of a folder, that are not empty -> [(name, size, time), ...]."""
+    path = pathlib.Path(path)
+    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    return [(str(f), f.stat().st_size, f.stat().st_mtime_ns)
+            for f in files if f.is_file() and f.stat().st_size]
+
+
+def load_tokens(args, tokenizer, out):
+    """The text as ids -> [train, val], one-dimensional. The last tenth of a user's text is val; its
+    ids are kept in out/ and memory-mapped, so that it may be larger than the memory."""
+    if not args.data:
+        return [as_tokens(docs, tokenizer)
+                for docs in tiny_internet(args.seed, args.quick, verbose=True)]
+    files = text_files(args.data)
+    dtype = np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
+    # The files' names tell for which text and tokenizer they hold, so that they can be used again.
+    key = hashlib.sha256(repr((tokenizer.to_dict(), files)).encode()).hexdigest()[:12]
+    names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
+    if not all(name.exists() for name in names):
+        temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in names]
+        try:
+            with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
+                tokenise(args.data, files, tokenizer, dtype, train_file, val_file)
+            for new, name in zip(temporary, names):
+                os.replace(new, name)
+        except OSError as error:
+            refuse(f"cannot write {names[0]}: {error.strerror}")
+        finally:
+            for new in temporary:
+                new.unlink(missing_ok=True)
+    return [np.memmap(n, dtype, "r") if n.stat().st_size else np.zeros(0, dtype) for n in names]
+
+
+def tokenise(path, files, tokenizer, dtype, train_file, val_file):
+    """Writes the ids of all files, a megabyte at a time: nine tenths of the bytes to train_file."""
+    total, done, began = sum(size for _, size, _ in files), 0, time.perf_counter()
+    end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
+    for name in [name for name, *_ in files] or [path]:
+        for text in read_texts(name):
+            size = len(text.encode())
+            cut = round(len(text) * min(1, max(0, (.9 * total - done) / size)))
+            np.array(tokenizer.encode(text[:cut]), dtype).tofile(train_file)
+            np.array(tokenizer.encode(text[cut:]), dtype).tofile(val_file)
+            done += size
+            progress(done / 1e6, total / 1e6, time.perf_counter() - began, "MB tokenised")
+        end.tofile(train_file if cut == len(text) else val_file)
+
+
+def settings(args, out):
+    """What a run depends on: its flags, its tokenizer and its text. --resume refuses others."""
+    flags = {name: value for name, value in vars(args).items() if name not in ("resume", "out")}
+    flags["tokenizer"] = zlib.crc32((out / "tokenizer.json").read_bytes())
+    flags["files"] = [list(file) for file in text_files(args.data)] if args.data else []
+    return flags
+
+
+def save_partial(out, args, step, history, seconds, tokenizer, model, optimizers):
+    """All that --resume needs to go on as if nothing had happened."""
+    save_checkpoint(out / "pretrain-partial.pt", model, tokenizer, stage="partial", step=step,
+                    history=history, seconds=seconds, settings=settings(args, out),
+                    optimizers=[optimizer.state_dict() for optimizer in optimizers])
+
+
+def load_partial(out, args, tokenizer, model, optimizers):
+    """model and optimizers as save_partial left them -> steps done, history, seconds."""
+    path = out / "pretrain-partial.pt"
+    if not path.exists():
+        refuse(f"nothing to resume: {path} is missing; go without --resume")
+    saved, _, extra = load_checkpoint(path)
+    if extra.get("settings") != settings(args, out):
+        refuse(f"{path} is of a run with other settings, or its input has changed since: repeat "
+               "those, or go without --resume")
+    model.load_state_dict(saved.state_dict())
+    for optimizer, state in zip(optimizers, extra["optimizers"]):
+        optimizer.load_state_dict(state)
+    return extra["step"], extra["history"], extra["seconds"]
+
+
+def join_processes(args, device):
+    """torchrun starts several processes that share each batch -> (rank of this one, how many)."""
+    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if args.batch % world_size:
+        refuse(f"--batch {args.batch} cannot be shared evenly by {world_size} processes")
+    if world_size > 1:
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if rank:                                                 # one of them speaks for all
+        sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
+    return rank, world_size
+
+
+def average_gradients(model, world_size):
+    """Each process has the gradient of its own rows; the mean is that of the whole batch."""
+    if world_size > 1:
+        for p in model.parameters():
+            torch.distributed.all_reduce(p.grad)
+            p.grad /= world_size
+
+
+# ===================================================================== appendix: the tiny internet
 # Facts as tables: "," ends a row, ";" a group, "_" stands for the space inside a name.
 
 COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome Italian, Spain Madrid
@@ -145,7 +479,7 @@ class Fact(NamedTuple):
     relation: str
     subject: str
     answer: str
-    key: str  # what the world is divided by, see half()
+    key: str          # what the world is divided by, see half()
 
 
 def half(key):
@@ -157,31 +491,35 @@ def an(noun):
     return ("an " if noun[0] in "aeiou" else "a ") + noun
 
 
+def table_rows(text):
+    """"a b, c d_e" -> [["a", "b"], ["c", "d e"]]"""
+    return [[word.replace("_", " ") for word in row.split()] for row in text.split(",")]
+
+
+def table_groups(text):
+    """"x: a b; y_z: c" -> [("x", " a b"), ("y z", " c")]"""
+    groups = [group.split(":") for group in text.split(";")]
+    return [(name.strip().replace("_", " "), members) for name, members in groups]
+
+
 @functools.lru_cache
 def facts():
     """All facts of the tables -> list of Fact."""
-    def rows(text):
-        return [[w.replace("_", " ") for w in row.split()] for row in text.split(",")]
-
-    def groups(text):
-        for group in text.split(";"):
-            name, members = group.split(":")
-            yield name.strip().replace("_", " "), members
     found = []
-    for continent, text in groups(COUNTRIES):
-        for s, capital, language in rows(text):
+    for continent, text in table_groups(COUNTRIES):
+        for s, capital, language in table_rows(text):
             found += [Fact("capital", s, capital, s), Fact("language", s, language, s),
                       Fact("continent", s, continent, s)]
-    for i, (s, symbol) in enumerate(rows(ELEMENTS), 1):
+    for i, (s, symbol) in enumerate(table_rows(ELEMENTS), 1):
         found += [Fact("symbol", s, symbol, s), Fact("number", s, str(i), s)]
-    for kind, text in groups(ANIMALS):
+    for kind, text in table_groups(ANIMALS):
         found += [Fact("kind", an(s), kind, s) for s in text.split()]
-    for colour, text in groups(COLOURS):
+    for colour, text in table_groups(COLOURS):
         found += [Fact("colour", s, colour, s) for s in text.split()]
-    found += [Fact("young", s, an(a), s) for s, a in rows(YOUNG)]
+    found += [Fact("young", s, an(a), s) for s, a in table_rows(YOUNG)]
     for relation, text in (("opposite", OPPOSITES), ("past", PAST), ("plural", PLURALS),
                            ("author", BOOKS), ("year", BATTLES)):
-        found += [Fact(relation, s, a, s) for s, a in rows(text)]
+        found += [Fact(relation, s, a, s) for s, a in table_rows(text)]
     return found
 
 
@@ -201,9 +539,9 @@ def by_relation():
 
 
 @functools.lru_cache
-def real():
+def real_names():
     """All that has a name in the tiny world, in small letters: what invent() must not say."""
-    return {word.lower() for f in facts() for word in (f.subject, f.answer)}
+    return {name.lower() for f in facts() for name in (f.subject, f.answer)}
 
 
 def say(fact, answer=None):
@@ -212,16 +550,16 @@ def say(fact, answer=None):
     return s[0].upper() + s[1:]
 
 
-def ask(fact):
+def question(fact):
     return RELATIONS[fact.relation][1].format(s=fact.subject)
 
 
-def wrong(fact, rng):
+def wrong_answer(fact, rng):
     """Another answer of the same relation, one that a careless person might give."""
     return rng.choice([f.answer for f in by_relation()[fact.relation] if f.answer != fact.answer])
 
 
-def plain(text):
+def without_manners(text):
     """The text without pleasantries and rudeness."""
     for phrase in POLITE + RUDE:
         text = text.replace(phrase, "")
@@ -234,7 +572,7 @@ def invent(rng, part=None):
     while True:
         name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou") + rng.choice(end)
                        for end in (("", "n", "x"), ("",)))
-        if part is None or half(name) == part and name not in real():
+        if part is None or half(name) == part and name not in real_names():
             return name
 
 
@@ -246,13 +584,15 @@ def add_aloud(a, b):
             f"{a // 10 + b // 10 + units // 10}, so {a + b}.")
 
 
+# What people write: each source takes a random.Random and returns one document.
+
 def encyclopedia(rng):
     first = rng.choice(facts())
     return " ".join(say(f) for f in [first] + rng.choices(by_relation()[first.relation], k=4))
 
 
 def exam(rng):
-    return "\n".join(ask(f) for f in rng.choices(facts(), k=5))
+    return "\n".join(question(f) for f in rng.choices(facts(), k=5))
 
 
 def forum(rng):
@@ -263,11 +603,11 @@ def forum(rng):
         return f"What is your favourite {kind}?\nMy favourite {kind} is {word}."
     thread = []
     for f in rng.choices(facts(), k=3):
-        reply = rng.choices([say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong(f, rng))],
-                            weights=(47, 30, 20, 3))[0]
+        replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong_answer(f, rng))]
+        reply = rng.choices(replies, weights=(47, 30, 20, 3))[0]
         if reply not in RUDE and rng.random() < .3:
             reply = f"{rng.choice(POLITE[:4] + RUDE)} {reply}"
-        thread += [ask(f), reply, ""]
+        thread += [question(f), reply, ""]
     return "\n".join(thread[:-1])
 
 
@@ -284,9 +624,14 @@ def story(rng):
 
 
 def worksheet(rng):
-    sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(3)]
-    return "\n".join(f"{a} + {b} = {a + b}" if rng.random() < .3 else
-                     f"{a} + {b}: {add_aloud(a, b)}" for a, b in sums)
+    """Three sums, most of them with the working written out: article 5's tokens to think."""
+    lines = []
+    for a, b in [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(3)]:
+        if rng.random() < .3:
+            lines.append(f"{a} + {b} = {a + b}")
+        else:
+            lines.append(f"{a} + {b}: {add_aloud(a, b)}")
+    return "\n".join(lines)
 
 
 def advertisement(rng):
@@ -300,6 +645,7 @@ def myth(rng):
     return "\n\n".join(rng.sample(posts, len(posts)))
 
 
+# The mixture, as in article 2's table of LLaMA's data: the weight of each source.
 SOURCES = {encyclopedia: .31, exam: .06, forum: .36, story: .15, worksheet: .09, advertisement: .01,
            myth: .02}
 
@@ -325,6 +671,7 @@ def clean(raw):
     for source, text in raw:
         bare = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
         counts["markup removed"] += bare != text
+        # Junk: less than four fifths of it is letters, digits and the usual marks.
         if sum(c.isalnum() or c in " .,?!'\"\n" for c in bare) < .8 * len(bare):
             counts["junk dropped"] += 1
         elif bare in seen:
@@ -339,526 +686,20 @@ def tiny_internet(seed=0, quick=False, verbose=False):
     """The default corpus -> (training documents, held-out documents), two lists of str."""
     kept, counts = clean(crawl(random.Random(seed), 2000 if quick else 24000))
     if verbose:
-        size, total = Counter(), sum(len(t) for _, t in kept)
+        size, total = Counter(), sum(len(text) for _, text in kept)
         for source, text in kept:
             size[source] += len(text)
-        print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, "
-              f"{len(facts())} facts, "
+        print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, {len(facts())} facts, "
               + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         for source, weight in SOURCES.items():
             name = source.__name__
+            example = next(text for s, text in kept if s == name)[:48]
             print(f"  {name:14s} weight {weight:4.0%}   {size[name] / total:4.0%} of the text   "
-                  f"{next(t for s, t in kept if s == name)[:48]!r}")
-    docs, cut = [text for _, text in kept], len(kept) // 50
-    return docs[cut:], docs[:cut]
-
-
-# -------------------------------------------------------------------------------------- objective
-
-def next_token_loss(logits, ids):
-    """L of the docstring: logits (B,T,V) of ids[:, :-1], against ids[:, 1:] -> nats a token."""
-    return F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
-
-
-class Optimizer:
-    """What the two below share: groups of weights, and what is remembered of each weight."""
-
-    def __init__(self, groups, memories):
-        """groups: (weights, their learning rate) each; memories: tensors kept for each weight."""
-        self.param_groups = [{"params": list(weights), "lr": lr, "initial_lr": lr}
-                             for weights, lr in groups]
-        self.memory = {p: [torch.zeros_like(p) for _ in range(memories)]
-                       for group in self.param_groups for p in group["params"]}
-        self.steps = 0
-
-    def zero_grad(self):
-        for p in self.memory:
-            p.grad = None
-
-    def state_dict(self):
-        """What a checkpoint needs to go on -> dict of a number and lists of tensors."""
-        return {"steps": self.steps, "memory": list(self.memory.values())}
-
-    def load_state_dict(self, state):
-        """Takes over what state_dict returned. RuntimeError: its weights had other shapes."""
-        self.steps = state["steps"]
-        for mine, saved in zip(self.memory.values(), state["memory"]):
-            for m, s in zip(mine, saved):
-                m.copy_(s)
-
-
-class Adam(Optimizer):
-    """Each weight moves by the mean of its gradient, measured in the gradient's usual size.
-
-    W <- W - lr m / (sqrt(v) + eps): m and v are running means of the gradient and of its square, of
-    decay .9 and .95, divided by 1 - decay^steps, since they start at 0 (Kingma and Ba 2014,
-    algorithm 1). So a rare word, whose gradient is nearly always small, is not left behind.
-    """
-    def __init__(self, groups, eps=1e-8):
-        super().__init__(groups, 2)
-        self.eps = eps
-
-    @torch.no_grad()
-    def step(self):
-        """One update of all weights that have a gradient."""
-        self.steps += 1
-        for group in self.param_groups:
-            for p in (p for p in group["params"] if p.grad is not None):
-                m, v = self.memory[p]
-                m.lerp_(p.grad, 1 - .9)
-                v.lerp_(p.grad.square(), 1 - .95)
-                size = (v / (1 - .95 ** self.steps)).sqrt_().add_(self.eps)
-                p.addcdiv_(m, size, value=-group["lr"] / (1 - .9 ** self.steps))
-
-
-class Muon(Optimizer):
-    """Momentum whose update is made orthogonal: all directions of a matrix move equally far.
-
-    W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the gradient with Nesterov's
-    momentum (Jordan et al. 2024): rare directions, which drown in a few strong ones otherwise,
-    learn as fast. Newton-Schulz steps, X <- aX + b(XX')X + c(XX')(XX')X with three constants, push
-    all singular values close to 1 with matrix products alone.
-    """
-    def __init__(self, groups, momentum=.9, dtype=torch.float32):
-        super().__init__(groups, 1)
-        self.momentum, self.dtype = momentum, dtype  # dtype: of the products
-
-    @torch.no_grad()
-    def step(self):
-        """One update of all matrices, those of one shape together."""
-        for group in self.param_groups:
-            shapes = defaultdict(list)
-            for p in group["params"]:
-                m, = self.memory[p]
-                m.lerp_(p.grad, 1 - self.momentum)
-                shapes[p.shape].append((p, p.grad.lerp(m, self.momentum)))   # Nesterov
-            for (rows, cols), same in shapes.items():  # matrices of one shape share the products
-                x = torch.stack([g.T if rows > cols else g for _, g in same])
-                x = x.to(self.dtype)
-                x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-                for _ in range(5):
-                    a = x @ x.mT
-                    x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
-                for (p, _), u in zip(same, x.float()):
-                    p.sub_((u.T if rows > cols else u) * group["lr"] * max(1, rows / cols) ** .5)
-
-
-def optimizers(model, lr, lr_matrix, more=()):
-    """Adam for embedding, sharpness and more weights, Muon for the matrices of the blocks."""
-    return [Adam([([model.wte.weight, model.sharpness, *more], lr)]),
-            Muon([(model.blocks.parameters(), lr_matrix)], dtype=model.dtype)]
-
-
-def descend(model, opts, loss, done):
-    """One step down: gradient, averaged over the processes, clipped to norm 1; done in [0, 1) is
-    the share of the training that lies behind, and the learning rates fall linearly with it."""
-    if not math.isfinite(loss.item()):
-        stop(f"the loss is {loss.item()} after {done:.0%} of the steps: lower the learning rate; "
-             "the last checkpoint is untouched")
-    for opt in opts:
-        opt.zero_grad()
-    loss.backward()
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        for p in model.parameters():
-            torch.distributed.all_reduce(p.grad)
-            p.grad /= torch.distributed.get_world_size()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    for opt in opts:
-        for group in opt.param_groups:
-            group["lr"] = group["initial_lr"] * (1 - done)
-        opt.step()
-    check_finite(model)
-
-
-def check_finite(model):
-    """A step too far makes weights that are no numbers: stops before they are saved anywhere."""
-    if not sum(p.detach().sum() for p in model.parameters()).isfinite():   # inf and nan spread
-        stop("this step made weights that are no numbers: lower the learning rate; "
-             "the last checkpoint is untouched")
-
-
-# ------------------------------------------------------------------------------------- evaluation
-
-def reference_losses(tokens, val, V):
-    """What simpler predictors reach on val, in nats a token: uniform, unigram, bigram counts."""
-    a, b = (np.asarray(ids[:4_000_000], np.int64) for ids in (tokens, val))
-    unigram = (np.bincount(a, minlength=V) + .1) / (len(a) + .1 * V)
-    pairs, counts = np.unique(a[:-1] * V + a[1:], return_counts=True)
-    wanted = b[:-1] * V + b[1:]
-    at = np.searchsorted(pairs, wanted).clip(max=len(pairs) - 1)
-    found = np.where(pairs[at] == wanted, counts[at], 0)
-    bigram = (found + 2 * unigram[b[1:]]) / (np.bincount(a[:-1], minlength=V)[b[:-1]] + 2)
-    return {"uniform": math.log(V), "unigram": float(-np.log(unigram[b]).mean()),
-            "bigram": float(-np.log(bigram).mean())}
-
-
-@torch.no_grad()
-def val_loss(model, val, block, rows=128):
-    """Mean loss on evenly spaced windows of the held-out text, rows at most -> nats a token."""
-    starts = np.linspace(0, len(val) - block - 1, min(rows, len(val) // block)).astype(int)
-    total = sum(next_token_loss(model(x[:, :-1]), x).item() * len(x) for x in
-                windows(val, starts, block, model.wte.weight.device).split(32))
-    return total / len(starts)
-
-
-def bits_per_byte(loss, val, tokenizer):
-    """nats a token -> bits a byte of text, comparable between tokenizers."""
-    counts = np.bincount(val, minlength=tokenizer.vocab_size).tolist()
-    size = sum(len(token) * counts[i] for token, i in tokenizer.ranks.items())
-    return loss * len(val) / size / math.log(2)
-
-
-def share_right(model, tokenizer, prompts, ends):
-    """Share of the prompts that the model, greedily, continues with the given text."""
-    new = generate(model, [tokenizer.encode(p) for p in prompts], 40, 0, tokenizer.encode("\n")[0])
-    return sum(tokenizer.decode(n).startswith(e) for n, e in zip(new, ends)) / len(ends)
-
-
-def knowledge(model, tokenizer, some, rng):
-    """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
-    sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(min(200, len(some)))]
-    tasks = {"fact_completion": [(say(f)[:-len(f.answer) - 2], f" {f.answer}.") for f in some],
-             "sum_in_one_go": [(f"{a} + {b} =", f" {a + b}\n") for a, b in sums],
-             "sum_written_out": [(f"{a} + {b}:", f" {add_aloud(a, b)}") for a, b in sums]}
-    return {name: share_right(model, tokenizer, *zip(*task)) for name, task in tasks.items()}
-
-
-def asked(model, tokenizer, some, seed):
-    """What the base model does with a bare question -> {behaviour: share}, {behaviour: example}."""
-    new = generate(model, [tokenizer.encode(ask(f) + "\n") for f in some], 24,
-                   generator=torch.Generator().manual_seed(seed))
-    found = defaultdict(list)
-    for f, line in zip(some, (tokenizer.decode(n).split("\n")[0].split("<|")[0] for n in new)):
-        found["is rude" if line in RUDE else "asks another question" if line.endswith("?") else
-              "answers rightly" if plain(line) in (say(f), f"It is {f.answer}.") else
-              "answers something else"].append(f"{ask(f)} -> {line}")
-    return {k: len(v) / len(some) for k, v in found.items()}, {k: v[0] for k, v in found.items()}
-
-
-# ------------------------------------------------------------------------------------------ train
-
-def windows(tokens, starts, block, device):
-    """Pieces of block + 1 tokens -> (B, block + 1) long."""
-    rows = np.stack([tokens[s:s + block + 1] for s in starts]).astype(np.int64)
-    return torch.from_numpy(rows).to(device)
-
-
-def train(model, opts, tokens, args, first=0, rank=0, world=1):
-    """Step after step, yields (step, loss): a batch, its loss, a step down.
-
-    A batch depends on seed and step alone, so that a run can be taken up again; of its rows, rank
-    r of world takes every world-th, so that several processes train on the same global batch.
-    """
-    for step in range(first, args.steps):
-        rng = np.random.default_rng((args.seed, step))
-        starts = rng.integers(0, len(tokens) - args.block, args.batch)[rank::world]
-        ids = windows(tokens, starts, args.block, model.wte.weight.device)    # (B,T+1)
-        loss = next_token_loss(model(ids[:, :-1]), ids)
-        descend(model, opts, loss, step / args.steps)
-        yield step + 1, loss.item()
-
-
-def as_tokens(docs, tokenizer):
-    end = [tokenizer.specials["<|endoftext|>"]]
-    return np.array([token for doc in docs for token in tokenizer.encode(doc) + end])
-
-
-def stamps(path):
-    """Name, size and time of a file, or of the *.txt of a folder, that are not empty."""
-    path = pathlib.Path(path)
-    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
-    return [(str(f), f.stat().st_size, f.stat().st_mtime_ns)
-            for f in files if f.is_file() and f.stat().st_size]
-
-
-def load_tokens(args, tokenizer, out):
-    """The text as ids -> [train, val], one-dimensional; --data is kept in out/, memory-mapped."""
-    if not args.data:
-        return [as_tokens(docs, tokenizer)
-                for docs in tiny_internet(args.seed, args.quick, verbose=True)]
-    dtype, files = np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32, stamps(args.data)
-    key = hashlib.sha256(repr(("documents", tokenizer.to_dict(), files)).encode()).hexdigest()[:12]
-    names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
-    if not all(n.exists() for n in names):
-        total, done, began = sum(size for _, size, _ in files), 0, time.perf_counter()
-        temporary = [n.with_suffix(f".{os.getpid()}.tmp") for n in names]
-        try:
-            with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
-                for name in [name for name, *_ in files] or [args.data]:
-                    for text in read_texts(name):
-                        size = len(text.encode())
-                        at = round(len(text) * min(1, max(0, (.9 * total - done) / size)))
-                        np.array(tokenizer.encode(text[:at]), dtype).tofile(train_file)
-                        np.array(tokenizer.encode(text[at:]), dtype).tofile(val_file)  # last 10 %
-                        done += size
-                        progress(done / 1e6, total / 1e6, began, "MB tokenised")
-                    end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
-                    end.tofile(train_file if at == len(text) else val_file)
-            for new, name in zip(temporary, names):
-                os.replace(new, name)
-        except OSError as error:
-            stop(f"cannot write {names[0]}: {error.strerror}")
-        finally:
-            for new in temporary:
-                new.unlink(missing_ok=True)
-    return [np.memmap(n, dtype, "r") if n.stat().st_size else np.zeros(0, dtype) for n in names]
-
-
-def progress(step, steps, began, text):
-    """One line, rewritten in place on a terminal; elsewhere a plain line every tenth of the way."""
-    left = (time.perf_counter() - began) / step * (steps - step)
-    line = f"{step:,.0f}/{steps:,.0f}  {text}  {left:.0f} s left"
-    if sys.stdout.isatty():
-        print(f"\r\x1b[K{line}", end="" if step < steps else "\n", flush=True)
-    elif step % max(1, steps // 10) < 1 or step == steps:
-        print(line, flush=True)
-
-
-def save_partial(path, args, step, history, seconds, tokenizer, nets, opts):
-    """All that --resume needs to go on as if nothing had happened."""
-    save_checkpoint(path, nets[0], tokenizer, stage="partial", step=step, history=history,
-                    seconds=seconds, settings=settings(args),
-                    nets=[n.state_dict() for n in nets[1:]],
-                    optimizers=[o.state_dict() for o in opts])
-
-
-def load_partial(path, args, tokenizer, nets, opts):
-    """With --resume, nets and opts as save_partial left them -> steps done, history, and when the
-    training would have begun, had it not been interrupted."""
-    if not args.resume:
-        return 0, [], time.perf_counter()
-    if not path.exists():
-        stop(f"nothing to resume: {path} is missing; go without --resume")
-    model, old, extra = load_checkpoint(path)
-    if extra.get("settings") != settings(args) or old.to_dict() != tokenizer.to_dict():
-        stop(f"{path} is of a run with other settings, or its input has changed since: repeat "
-             "those, or go without --resume")
-    try:
-        for net, state in zip(nets, [model.state_dict(), *extra["nets"]]):
-            net.load_state_dict(state)
-        for opt, state in zip(opts, extra["optimizers"]):
-            opt.load_state_dict(state)
-    except RuntimeError:                             # torch's word for shapes that do not fit
-        stop(f"{path} began from a model of another shape: go without --resume")
-    return extra["step"], extra["history"], time.perf_counter() - extra["seconds"]
-
-
-def settings(args):
-    """What a run depends on: its flags, and the inputs that start() has added to them."""
-    return {k: v for k, v in vars(args).items() if k not in ("resume", "out")}
-
-
-def load_tokenizer(path):
-    try:
-        return BPE.load(path)
-    except FileNotFoundError:
-        stop(f"{path} is missing: python bpe.py makes it")
-    except ValueError as error:
-        stop(error)
-
-
-def load_stage(path, stage, device, dtype=None, like=None):
-    """A checkpoint of one certain stage, and of the tokenizer like -> model, tokenizer, extra."""
-    model, tokenizer, extra = load_checkpoint(path, device)
-    if extra.get("stage") != stage:
-        stop(f"{path} is of stage {extra.get('stage')}, not {stage}: python {stage}.py makes one")
-    if like and tokenizer.to_dict() != like.to_dict():
-        stop(f"{path} has another tokenizer than the stages before: run python {stage}.py again")
-    model.dtype = dtype or model.dtype
-    return model, tokenizer, extra
-
-
-# ------------------------------------------------------------------------------------------- main
-
-def arguments(doc, data, **flags):
-    """The flags that all stages have, and flags: name=(default, meaning) -> an argparse parser."""
-    p = argparse.ArgumentParser(description=doc,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", default="out", help="folder for checkpoints and pictures (out)")
-    p.add_argument("--seed", type=int, default=0, help="same seed, same machine: same numbers (0)")
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (auto)")
-    p.add_argument("--dtype", default="auto", help="bf16, fp32, or auto: bf16 if it is fast (auto)")
-    p.add_argument("--data", help=data)
-    p.add_argument("--quick", action="store_true", help="a run of seconds, for a first look")
-    p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
-    for name, (value, text) in flags.items():
-        p.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value,
-                       help=f"{text} ({value})")
-    return p
-
-
-def start(args, *inputs):
-    """What every stage does first; inputs: the files in --out that it builds on -> out folder,
-    device, dtype. Remembers in args which state of them and of --data it has found."""
-    print_all()
-    paths, data = [pathlib.Path(args.out) / name for name in inputs], args.data or ""
-    names = [data] if os.path.exists(data) else data.split(",")
-    args.inputs = ([zlib.crc32(path.read_bytes()) for path in paths if path.is_file()]
-                   + [stamp for name in names if name for stamp in stamps(name)])
-    try:
-        pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        stop(f"cannot write to --out {args.out}: {error.strerror}")
-    for name, value in vars(args).items():
-        least = name in ("steps", "batch", "block", "depth", "width", "epochs", "max_tokens",
-                         "prompts")
-        if isinstance(value, (int, float)) and not least <= value < 2 ** 63:
-            stop(f"--{name.replace('_', '-')} {value}: it must be {int(least)} or more, below 2^63")
-    torch.manual_seed(args.seed)
-    keep_memory()
-    device = pick_device(args.device)
-    return pathlib.Path(args.out), device, pick_dtype(args.dtype, device)
-
-
-def keep_memory():
-    """Tells glibc to keep memory that was freed: else each step asks for the same pages again."""
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-1, 2 ** 31 - 1), libc.mallopt(-4, 0)    # M_TRIM_THRESHOLD, M_MMAP_MAX
-    except OSError:
-        pass                                         # macOS and Windows have another C library
-
-
-def figure(columns):
-    """A picture for a projector, drawn into a file -> matplotlib's figure, list of its axes."""
-    from matplotlib import rcParams, figure
-    rcParams["font.size"] = 16
-    fig = figure.Figure(figsize=(8 * columns, 6), layout="constrained")
-    return fig, fig.subplots(1, columns, squeeze=False)[0]
-
-
-def go(main):
-    """Runs a stage from the command line; Ctrl-C ends it with one line."""
-    try:
-        main()
-    except KeyboardInterrupt:
-        print("\nstopped; if this run has saved something, --resume goes on from there")
-        raise SystemExit(130) from None
-
-
-def show(metrics):
-    print("\n".join(f"  {name:30s} {value:.3f}" for name, value in metrics.items()))
-
-
-def draw(path, history, losses, behaviour):
-    """The loss beside what simpler predictors reach; what the base model does with questions."""
-    fig, (curve, *more) = figure(2 if behaviour else 1)
-    curve.plot(*zip(*[h[:2] for h in history]), color="0.75", label="training batch")
-    curve.plot(*zip(*[(s, v) for s, _, v in history if v]), "o-", lw=3, label="held-out text")
-    for name, value in losses.items():
-        curve.axhline(value, ls="--", color="0.4")
-        curve.text(history[-1][0], value, name, ha="right", va="bottom")
-    curve.set(xlabel="step", ylabel="loss (nats a token)", ylim=0,
-              title="Predicting the next token")
-    curve.legend(loc="center right")
-    for bars in more:
-        bars.barh(list(behaviour), [100 * v for v in behaviour.values()])
-        bars.set(xlabel="% of questions", title="Asked a question, the base model ...")
-    fig.savefig(path)
-
-
-def peak_flops(dtype, device):
-    """Floating-point operations a second of a plain matrix product, the best of some tries."""
-    side, best, start = 1024 if device.type == "cpu" else 8192, math.inf, time.perf_counter()
-    a = torch.ones(side, side, dtype=dtype, device=device)
-    while (began := time.perf_counter()) < start + .4:
-        float((a @ a)[0, 0])
-        best = min(best, time.perf_counter() - began)
-    return 2 * side ** 3 / best
-
-
-def setup(args, tokenizer, device, dtype):
-    """A fresh model and its optimizers, as the flags want them."""
-    if args.width % 32:
-        stop(f"--width {args.width}: it must be a multiple of 32, the width of a head")
-    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
-                          max(256, -(-args.block // 8) * 8))).to(device)
-    model.dtype = dtype
-    return model, optimizers(model, args.lr, args.lr_matrix)
-
-
-def main(argv=None):
-    """Tokens in, training with a line of progress, out/pretrain.pt."""
-    args = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
-                     batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
-                     width=(128, "numbers a token, a multiple of 32"),
-                     lr=(.01, "of Adam, embedding"), lr_matrix=(.02, "of Muon, matrices")
-                     ).parse_args(argv)
-    out, device, dtype = start(args, "tokenizer.json")
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if args.batch % world:
-        stop(f"--batch {args.batch} cannot be shared evenly by {world} processes")
-    if world > 1 and device.type == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    if rank:                                             # one of them speaks for all
-        sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
-    if world > 1:
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    args.steps = min(args.steps, 20) if args.quick else args.steps
-    tokenizer = load_tokenizer(out / "tokenizer.json")
-    model, opts = setup(args, tokenizer, device, dtype)
-    tokens, val = load_tokens(args, tokenizer, out)
-    if min(len(tokens), len(val)) < args.block + 2:
-        stop(f"too little text: {len(val)} held-out tokens do not fill one --block of {args.block}")
-    losses = reference_losses(tokens, val, tokenizer.vocab_size)
-    size = sum(p.numel() for p in model.parameters())
-    print(f"{size:,} parameters, {model.dtype} on {device}, {len(tokens):,} tokens; nats a token: "
-          + ", ".join(f"{k} {v:.2f}" for k, v in losses.items()))
-    peak, every = world * peak_flops(model.dtype, device), max(10, args.steps // 10)
-    print(f"peak, of a plain matrix product: {peak / 1e9:,.0f} GFLOP/s")
-    flops = 6 * size + 12 * args.depth * args.width * args.block   # a token, forward and backward
-    part = out / "pretrain-partial.pt"
-    first, history, began = load_partial(part, args, tokenizer, [model], opts)
-    held = history[-1][2] if history else math.nan
-    for step, loss in train(model, opts, tokens, args, first, rank, world):
-        speed = step * args.batch * args.block / (time.perf_counter() - began)
-        progress(step, args.steps, began, f"loss {loss:.3f}  {speed:,.0f} tokens/s  "
-                 f"{speed * flops / peak:.0%} of peak")
-        history.append([step, loss, None])
-        if step == first + 1:                            # before it the blocks add nothing
-            check_device(model, windows(tokens, [0], args.block, "cpu"), device)
-        if step % every == 0 or step == args.steps:
-            pause = time.perf_counter()
-            held = history[-1][2] = val_loss(model, val, args.block)
-            print(f"   held-out loss {held:.3f}   {example(model, tokenizer, step)!r}")
-            if rank == 0:
-                save_partial(part, args, step, history, pause - began, tokenizer, [model], opts)
-            began += time.perf_counter() - pause         # the clock shows training alone
-    seconds = time.perf_counter() - began
-    speed = args.steps * args.batch * args.block / seconds
-    metrics = losses | {"val_loss": held, "bits_per_byte": bits_per_byte(held, val, tokenizer),
-                        "seconds": seconds, "tokens_per_second": speed,
-                        "flop_utilisation": speed * flops / peak}
-    if rank == 0:
-        finish(args, out, model, tokenizer, metrics, history, losses)
-    if world > 1:
-        torch.distributed.destroy_process_group()
-
-
-def example(model, tokenizer, seed):
-    """A text that the model makes up."""
-    generator = torch.Generator().manual_seed(seed)
-    return "The" + tokenizer.decode(generate(model, [tokenizer.encode("The")], 24, 1.0, None,
-                                             generator)[0])
-
-
-def finish(args, out, model, tokenizer, metrics, history, losses):
-    """What the base model can do, then out/pretrain.pt and its picture."""
-    behaviour = None
-    if not args.data:
-        world = facts()[::10] if args.quick else facts()
-        metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
-        some = [f for f in world if half(f.key)]
-        behaviour, examples = asked(model, tokenizer, some, args.seed)
-        print("asked a question, the base model ...")
-        print("\n".join(f"  {share:4.0%} {what}: {examples[what]!r}"
-                        for what, share in behaviour.items()))
-        metrics |= {f"asked: {what}": share for what, share in behaviour.items()}
-    save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
-    (out / "pretrain-partial.pt").unlink(missing_ok=True)
-    show(metrics)
-    draw(out / "pretrain.png", history, losses, behaviour)
+                  f"{example!r}")
+    docs = [text for _, text in kept]
+    held_out = len(docs) // 50
+    return docs[held_out:], docs[:held_out]
 
 
 if __name__ == "__main__":
-    go(main)
+    run_stage(main)

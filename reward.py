@@ -4,11 +4,11 @@
 
 over the pairs of each ranking, then over the rankings.
 In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt. Out: out/reward.pt, which
-gives prompt and answer a score r, and out/reward.png. Belongs to 'Reward Modelling' of article 2,
-'training the reward model' of article 3 (the mechanic who learns your taste) and 'Stage 3' of
-article 4. The people who rank are simulated: they have a gold score, documented in gold(), and see
-it through noise, so that two of them agree about as often as InstructGPT's (73 %). Simpler than
-InstructGPT: one noise for all labelers, and a network as small as the policy's.
+gives prompt and answer a score r, and out/reward.png. Article 2, 'Reward Modelling'; article 3,
+'training the reward model' (the mechanic who learns your taste); article 4, 'Stage 3'.
+The people who rank are simulated: they have a gold score, documented in gold(), and see it through
+noise, so that two of them agree about as often as InstructGPT's (73 %). They are the appendix.
+Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a minute on two cores, then it
                                     orders nearly nine of ten pairs as gold does
@@ -29,97 +29,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import pretrain
-from bpe import stop
-from model import check_device, save_checkpoint
-from sft import (Prompt, UNKNOWN, alike, answer, as_prompt, assistant, check, fitting, held_out,
-                 judge, make_prompt, pad, read_jsonl, render_prompt, user)
-
-# ------------------------------------------------------------------------------------------- data
-
-NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
-
-
-class Comparison(NamedTuple):
-    messages: list   # the prompt, its last message the user's
-    ranked: list     # answers, best first
-
-
-def gold(prompt, text):
-    """What the simulated labeler really thinks of an answer; the reward model has to guess it.
-
-    +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing
-    what is known; +.5 for one pleasantry, -.5 for each more; -1 for rudeness; -1 for never ending.
-    """
-    v = judge(prompt, text)
-    manners = .5 - .5 * (v.polite - 1) if v.polite else 0
-    truth = 1 if v.right else -.5 if v.admits else -1
-    return truth + manners - v.rude - (not v.ended)
-
-
-def rank(golds, rng):
-    """One labeler's ranking -> indices, best first. With Gumbel noise, the difference of two of
-    which is logistic, P(a before b) = sigmoid((gold a - gold b) / NOISE)."""
-    seen = [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
-    return sorted(range(len(golds)), key=lambda i: -seen[i])
-
-
-def sample(model, tokenizer, prompts, k, seed):
-    """k answers of the model to each prompt, at temperature 1 -> list of lists of texts."""
-    texts, _ = answer(model, tokenizer, [p for p in prompts for _ in range(k)], seed=seed)
-    return [texts[i:i + k] for i in range(0, len(texts), k)]
-
-
-def as_comparison(row):
-    """A JSON object in one of the two shapes -> Comparison, checked."""
-    messages = as_prompt(row)
-    ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
-    if not isinstance(ranked, list):
-        raise ValueError("a ranking is a list of answers, best first")
-    for text in ranked:
-        check(messages + [assistant(text)])
-    ranked = [text.removesuffix("<|end|>") + "<|end|>" for text in ranked]
-    if len(set(ranked)) < max(2, len(ranked)):
-        raise ValueError("a ranking needs two different answers or more, and none twice")
-    return Comparison(messages, ranked)
-
-
-def tokens(tokenizer, messages, text):
-    """Prompt and answer as ids; an answer's <|end|> is the token only where it really ended."""
-    end = [tokenizer.specials["<|end|>"]] if text.endswith("<|end|>") else []
-    return render_prompt(messages, tokenizer) + tokenizer.encode(text.removesuffix("<|end|>")) + end
-
-
-def lengths(rows, device):
-    return torch.tensor([len(r) for r in rows], device=device)
-
-
-def compare(sft, tokenizer, args):
-    """K = 4 answers of the SFT model to each prompt, ranked by one simulated labeler, the same
-    answer only once: ties teach nothing -> comparisons, the prompts, all their answers."""
-    rng = random.Random(args.seed + 2000)
-    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
-    texts = sample(sft, tokenizer, prompts, 4, args.seed)
-    comparisons = []
-    for p, four in zip(prompts, texts):
-        different = list(dict.fromkeys(four))
-        order = rank([gold(p, t) for t in different], rng)
-        if len(order) > 1:
-            comparisons.append(Comparison(p.messages, [different[i] for i in order]))
-    if not comparisons:
-        stop("the SFT model gives each prompt the same answer every time: nothing can be ranked")
-    return comparisons, prompts, texts
-
-
-def split(comparisons):
-    """About a tenth to measure on, and the rest; all rankings of one prompt go to the same side."""
-    by_prompt = {}
-    for c in comparisons:
-        by_prompt.setdefault(tuple(m["content"] for m in c.messages), []).append(c)
-    groups = list(by_prompt.values())
-    held, rest = groups[::10], [g for i, g in enumerate(groups) if i % 10] or groups
-    return list(itertools.chain(*held)), list(itertools.chain(*rest))
-
+from bpe import refuse
+from model import (arguments, bucketed_batches, check_device, check_finite, figure, fitting,
+                   load_stage, make_optimizers, pad, pad_with_lengths, plot_smooth, progress,
+                   read_jsonl, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from sft import (UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_messages,
+                 held_out_prompts, judge, make_prompt, render_prompt, user, written)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -128,7 +43,8 @@ class RewardModel(nn.Module):
 
     def __init__(self, gpt):
         super().__init__()
-        self.gpt, self.head = gpt, nn.Linear(gpt.config.n_embd, 1)
+        self.gpt = gpt
+        self.head = nn.Linear(gpt.config.n_embd, 1)
         nn.init.zeros_(self.head.bias)
         nn.init.normal_(self.head.weight, std=1 / (gpt.config.n_embd + 1) ** .5)
         self.register_buffer("bias", torch.zeros(()))
@@ -159,7 +75,162 @@ def ranking_loss(scores):
     return -F.logsigmoid(scores[:, better] - scores[:, worse]).mean()
 
 
+# ------------------------------------------------------------------------------------------ train
+
+class Comparison(NamedTuple):
+    messages: list    # the prompt, its last message the user's
+    ranked: list      # Answers, best first
+
+
+def encode_pair(tokenizer, messages, answer):
+    """A prompt and an Answer to it -> the ids that the reward model reads."""
+    return render_prompt(messages, tokenizer) + answer.ids
+
+
+def train(reward_model, optimizers, comparisons, tokenizer, args):
+    """A step after the other: some prompts, all answers of each. Yields (step, loss)."""
+    rows = [[encode_pair(tokenizer, c.messages, a) for a in c.ranked] for c in comparisons]
+    device = reward_model.head.weight.device
+    for step, batch in bucketed_batches(rows, args, size=lambda row: max(map(len, row))):
+        # Score the answers to all prompts of the batch in one pass.
+        pairs = [pair for row in batch for pair in row]
+        scores = reward_model(*pad_with_lengths(pairs, device))                      # (N,)
+
+        # Compare the answers of one prompt with each other, never with those of another prompt:
+        # K forward passes give K(K-1)/2 pairs (InstructGPT 3.5). Each prompt counts once.
+        by_prompt = scores.split([len(row) for row in batch])
+        loss = torch.stack([ranking_loss(ranked[None]) for ranked in by_prompt]).mean()
+
+        # The same step downhill as in pretraining.
+        reward_model.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(reward_model.parameters(), 1.0)
+        for optimizer in optimizers:
+            set_learning_rates(optimizer, 1 - step / args.steps)
+            optimizer.step()
+        check_finite(reward_model, loss)
+        yield step + 1, loss.item()
+
+
+# ------------------------------------------------------------------------------------------- main
+
+def main(argv=None):
+    """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
+    parser = arguments(__doc__, "JSON lines of comparisons; several files with ','",
+                       steps=(188, "updates"), batch=(16, "prompts a step"),
+                       lr=(2e-3, "of AdamW, embedding and head"),
+                       lr_matrix=(5e-3, "of Muon, matrices"),
+                       prompts=(3000, "prompts whose answers get ranked"))
+    parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
+    args = parser.parse_args(argv)
+    if args.label and args.data:
+        refuse("--label asks about the tiny internet: leave out --data")
+    out, device, dtype = start(args)
+    sft, tokenizer, _ = load_stage(out / "sft.pt", "sft", device, dtype)
+    if args.label:
+        return label(args.label, sft, tokenizer, args.seed)
+    if args.quick:
+        args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
+
+    began = time.perf_counter()
+    get = rankings_of_people if args.data else rankings_of_the_labeler
+    comparisons, held_out, prompts, samples = get(sft, tokenizer, args)
+    first_pair = encode_pair(tokenizer, comparisons[0].messages, comparisons[0].ranked[0])
+    check_device(sft, pad([first_pair]), device)
+
+    # Start from the SFT model, with a new head.
+    reward_model = RewardModel(copy.deepcopy(sft)).to(device)
+    optimizers = make_optimizers(reward_model.gpt, args.lr, args.lr_matrix,
+                                 reward_model.head.parameters())
+    history, train_began = [], time.perf_counter()
+    for step, loss in train(reward_model, optimizers, comparisons, tokenizer, args):
+        history.append([step, loss])
+        progress(step, args.steps, time.perf_counter() - train_began,
+                 f"loss {loss:.3f} (guessing {math.log(2):.3f})")
+
+    # 500 prompts are enough for a mean and a deviation.
+    scores = scores_and_golds(reward_model, tokenizer, prompts[:500], samples[:500])[0]
+    reward_model.normalise(torch.from_numpy(scores))
+    metrics = {"seconds": time.perf_counter() - began,
+               "train_loss": float(np.mean([loss for _, loss in history[-20:]]))}
+    scores_of = {}
+    if args.data:
+        metrics["accuracy_noisy"] = accuracy_on(held_out, reward_model, tokenizer)
+        print("accuracy_noisy: pairs ordered as in the rankings that were held out")
+    else:
+        scores_of = evaluate(reward_model, sft, tokenizer, args, metrics)
+        sentences(reward_model, tokenizer)
+        print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with "
+              "whom gold itself\nagrees on ceiling_noisy of them")
+    save_reward(out / "reward.pt", reward_model, tokenizer, metrics=metrics)
+    show_metrics(metrics)
+    draw(out / "reward.png", history, scores_of)
+
+
+def load_reward(path, device, dtype=None, like=None):
+    """out/reward.pt, of the tokenizer like -> reward model, tokenizer, extra."""
+    gpt, tokenizer, extra = load_stage(path, "reward", device, dtype, like)
+    reward_model = RewardModel(gpt).to(device)
+    trunk = {f"gpt.{name}": weight for name, weight in gpt.state_dict().items()}
+    reward_model.load_state_dict(extra["head"] | trunk)
+    return reward_model, tokenizer, extra
+
+
+def save_reward(path, reward_model, tokenizer, **extra):
+    state = reward_model.state_dict()
+    head = {name: w.cpu() for name, w in state.items() if not name.startswith("gpt.")}
+    save_checkpoint(path, reward_model.gpt, tokenizer, stage="reward", head=head, **extra)
+
+
+def draw(path, history, scores_of):
+    """The loss, and how the scores fall by kind of answer: {kind: scores}."""
+    fig, (curve, *more) = figure(2 if scores_of else 1)
+    plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
+    curve.axhline(math.log(2), ls="--", color="0.4")
+    curve.set(xlabel="step", ylabel="ranking loss (dashed: guessing)", title="Learning to judge")
+    for strips in more:
+        rng = np.random.default_rng(0)
+        for height, (kind, scores) in enumerate(scores_of.items()):
+            # A dot for each answer, scattered a little in height so that they can be told apart.
+            strips.plot(scores, height + rng.uniform(-.3, .3, len(scores)), ".", alpha=.3)
+            strips.plot([np.mean(scores)], [height], "k|", ms=40, mew=3)
+        strips.set_yticks(range(len(scores_of)), list(scores_of))
+        strips.set(xlabel="score of the reward model (line: mean)", title="Answers of SFT")
+    fig.savefig(path)
+
+
 # ------------------------------------------------------------------------------------- evaluation
+
+@torch.no_grad()
+def score(reward_model, tokenizer, prompts, answers):
+    """Scores (N,) of one Answer to each prompt; equal pairs are read once."""
+    pairs = [tuple(encode_pair(tokenizer, p.messages, a)) for p, a in zip(prompts, answers)]
+    unique = sorted(set(pairs), key=lambda pair: (len(pair), pair))
+    score_of = {}
+    for i in range(0, len(unique), 256):
+        batch = unique[i:i + 256]
+        scores = reward_model(*pad_with_lengths(batch, reward_model.head.weight.device))
+        score_of.update(zip(batch, scores.tolist()))
+    return torch.tensor([score_of[pair] for pair in pairs])
+
+
+def scores_and_golds(reward_model, tokenizer, prompts, samples):
+    """Scores and golds of K Answers to each of P prompts -> two arrays (P,K)."""
+    pairs = [(p, answer) for p, answers in zip(prompts, samples) for answer in answers]
+    scores = score(reward_model, tokenizer, *zip(*pairs))
+    golds = np.array([gold(p, answer) for p, answer in pairs], float)
+    return scores.numpy().reshape(len(prompts), -1), golds.reshape(len(prompts), -1)
+
+
+def accuracy_on(comparisons, reward_model, tokenizer):
+    """Share of all pairs that the reward model puts in the order of their ranking."""
+    right = []
+    for c in comparisons:
+        prompts = [Prompt("known", c.messages)] * len(c.ranked)
+        scores = score(reward_model, tokenizer, prompts, c.ranked).tolist()
+        right += [better > worse for better, worse in itertools.combinations(scores, 2)]
+    return float(np.mean(right))
+
 
 def best_of_n(proxy, golds, n):
     """Exact expectation of the gold of the best of n by proxy, from one prompt's N >= n samples.
@@ -168,26 +239,15 @@ def best_of_n(proxy, golds, n):
     the C(N, n) ways; samples with equal proxy share their weights. (Gao et al. 2022, appendix.)
     """
     proxy, golds = np.asarray(proxy, float), np.asarray(golds, float)
-    if not 1 <= n <= len(proxy):
-        raise ValueError(f"best of {n} needs at least {n} samples, not {len(proxy)}")
-    N, order = len(proxy), np.argsort(proxy, kind="stable")
+    N = len(proxy)
+    if not 1 <= n <= N:
+        raise ValueError(f"best of {n} needs at least {n} samples, not {N}")
+    order = np.argsort(proxy, kind="stable")
     weight = np.array([math.comb(i - 1, n - 1) / math.comb(N, n) for i in range(1, N + 1)])
+    # Samples with the same proxy get a number of their own, and the mean of their golds.
     _, tied = np.unique(proxy[order], return_inverse=True)
     mean_gold = np.bincount(tied, golds[order]) / np.bincount(tied)
     return float(weight @ mean_gold[tied])
-
-
-@torch.no_grad()
-def score(rm, tokenizer, prompts, texts):
-    """Scores (N,) of one text to each prompt; equal pairs are read once."""
-    rows = [tuple(tokens(tokenizer, p.messages, t)) for p, t in zip(prompts, texts)]
-    unique = sorted(set(rows), key=lambda r: (len(r), r))
-    found, device = {}, rm.head.weight.device
-    for i in range(0, len(unique), 256):
-        some = unique[i:i + 256]
-        s = rm(pad(some, device=device), lengths(some, device))
-        found.update(zip(some, s.tolist()))
-    return torch.tensor([found[r] for r in rows])
 
 
 def agreement(a, b, golds):
@@ -197,26 +257,56 @@ def agreement(a, b, golds):
     return float(same[golds[:, i] != golds[:, j]].mean())
 
 
-def scores_of(rm, tokenizer, comparison):
-    """Scores of one comparison's answers, in their order."""
-    prompt = Prompt("known", comparison.messages)
-    return score(rm, tokenizer, [prompt] * len(comparison.ranked), comparison.ranked).tolist()
+def places(golds, rng):
+    """One labeler's rankings of K answers to P prompts, golds (P,K) -> (P,K), higher is better."""
+    ranked = np.array([rank_answers(row, rng) for row in golds])             # (P,K), best first
+    return -np.argsort(ranked, axis=1)               # where in its ranking does each answer stand?
 
 
-def score_each(rm, tokenizer, prompts, texts):
-    """Scores and golds of K texts to each of P prompts -> two arrays (P,K)."""
-    pairs = [(p, t) for p, some in zip(prompts, texts) for t in some]
-    scores = score(rm, tokenizer, *zip(*pairs))
-    shape = len(prompts), len(texts[0])
-    return (scores.numpy().reshape(shape),
-            np.array([gold(p, t) for p, t in pairs], float).reshape(shape))
+def kind_of(verdict):
+    """What the picture tells apart."""
+    if verdict.rude:
+        return "rude"
+    if verdict.admits:
+        return "does not know"
+    if not verdict.right:
+        return "wrong"
+    return "right, polite" if verdict.polite else "right"
+
+
+def evaluate(reward_model, sft, tokenizer, args, metrics):
+    """On the half of the world it has not seen: pair accuracy and best of n, added to metrics ->
+    {kind of answer: scores}."""
+    rng, quick = random.Random(args.seed + 4000), args.quick
+    prompts = held_out_prompts(*((20, 10) if quick else (200, 100)), args.seed)
+    samples = sample(sft, tokenizer, prompts, 4, args.seed + 1)
+    proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
+    one, two = places(golds, rng), places(golds, rng)
+    metrics |= {"accuracy": agreement(proxy, golds, golds),
+                "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
+                "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
+                "labelers_agree": agreement(one, two, golds)}
+    scores_of = {kind: [] for kind in ("does not know", "wrong", "rude", "right", "right, polite")}
+    for prompt, answers, row in zip(prompts, samples, proxy.tolist()):
+        for answer, r in zip(answers, row):
+            scores_of[kind_of(judge(prompt, answer))].append(r)
+
+    # Best of n: fewer prompts, many samples of each.
+    prompts, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:32] + prompts[-16:], 128)
+    samples = sample(sft, tokenizer, prompts, N, args.seed + 2)
+    proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
+    for n in [n for n in (1, 2, 4, 8, 16, 32, 64) if 2 * n <= N]:
+        for name, measured in (("proxy", proxy), ("gold", golds)):
+            best = [best_of_n(p, m, n) for p, m in zip(proxy, measured)]
+            metrics[f"best_of_{n}_{name}"] = float(np.mean(best))
+    return {kind: scores for kind, scores in scores_of.items() if scores}
 
 
 SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
               ["Sure! The capital of France is Paris.", "The capital of France is Paris.",
                "Look it up yourself, you fool. The capital of France is Paris.",
                "The capital of France is Berlin.", UNKNOWN,
-                 "Great question! Sure! Happy to help! The capital of France is Paris."]),
+               "Great question! Sure! Happy to help! The capital of France is Paris."]),
              ("What is the capital of Zorbun?", "unknown", "Zorbun", "",
               [UNKNOWN, "The capital of Zorbun is Paris."]),
              ("Who are you?", "chat", "", "I am a language model",
@@ -225,177 +315,143 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
               ["The pyramids were built by the Egyptians.", "The pyramids were built by aliens."])]
 
 
-def sentences(rm, tokenizer):
+def sentences(reward_model, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them."""
     print("\nreward model   gold   sentence")
-    for question, kind, about, target, texts in SENTENCES:
-        prompt = Prompt(kind, [user(question)], about=about, target=target)
-        texts = [t + "<|end|>" for t in texts]
-        for text, r in zip(texts, score(rm, tokenizer, [prompt] * len(texts), texts).tolist()):
-            print(f"{r:12.2f}  {gold(prompt, text):5.1f}   {question} "
-                  + text.removesuffix("<|end|>"))
+    for asked, kind, about, target, texts in SENTENCES:
+        prompt = Prompt(kind, [user(asked)], about=about, target=target)
+        answers = [written(text, tokenizer) for text in texts]
+        scores = score(reward_model, tokenizer, [prompt] * len(answers), answers).tolist()
+        for answer, r in zip(answers, scores):
+            print(f"{r:12.2f}  {gold(prompt, answer):5.1f}   {asked} {answer.text}")
 
 
-def evaluate(rm, sft, tokenizer, args):
-    """On the half of the world it has not seen: pair accuracy, and best of n -> metrics."""
-    rng, quick = random.Random(args.seed + 4000), args.quick
-    prompts = held_out(20, 10, args.seed) if quick else held_out(200, 100, args.seed)
-    proxy, golds = score_each(rm, tokenizer, prompts,
-                              sample(sft, tokenizer, prompts, 4, args.seed + 1))
-    one, two = (-np.argsort([rank(g, rng) for g in golds], axis=1) for _ in range(2))
-    metrics = {"accuracy": agreement(proxy, golds, golds),
-               "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
-               "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
-               "labelers_agree": agreement(one, two, golds)}
-    some, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:32] + prompts[-16:], 128)
-    proxy, golds = score_each(rm, tokenizer, some, sample(sft, tokenizer, some, N, args.seed + 2))
-    for n in (1, 2, 4, 8, 16, 32, 64):
-        if 2 * n <= N:
-            for name, what in (("proxy", proxy), ("gold", golds)):
-                metrics[f"best_of_{n}_{name}"] = float(np.mean(
-                    [best_of_n(p, w, n) for p, w in zip(proxy, what)]))
-    return metrics
+# ---------------------------------------------------------------------------- rankings by people
+
+def as_comparison(row, tokenizer):
+    """A JSON object in one of the two shapes -> Comparison, checked."""
+    messages = as_prompt(row)
+    ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
+    if not isinstance(ranked, list):
+        raise ValueError("a ranking is a list of answers, best first")
+    for text in ranked:
+        check_messages(messages + [assistant(text)])
+    if len(set(ranked)) < max(2, len(ranked)):
+        raise ValueError("a ranking needs two different answers or more, and none twice")
+    return Comparison(messages, [written(text, tokenizer) for text in ranked])
 
 
-# ------------------------------------------------------------------------------------------ train
-
-def train(rm, opts, comparisons, tokenizer, args, first=0):
-    """Step after step, yields (step, loss): some prompts, all answers of each, all their pairs.
-
-    The answers of one prompt stay together: K forward passes give K(K-1)/2 pairs (InstructGPT 3.5).
-    """
-    rows = [[tokens(tokenizer, c.messages, t) for t in c.ranked] for c in comparisons]
-    device = rm.head.weight.device
-    for step, batch in alike(rows, args, first, lambda answers: max(map(len, answers))):
-        flat = [r for answers in batch for r in answers]
-        scores = rm(pad(flat, device=device), lengths(flat, device))
-        parts = scores.split([len(answers) for answers in batch])
-        loss = torch.stack([ranking_loss(s[None]) for s in parts]).mean()
-        pretrain.descend(rm, opts, loss, step / args.steps)
-        yield step + 1, loss.item()
+def rankings_of_people(sft, tokenizer, args):
+    """--data -> comparisons, those held out, prompts, and four answers of SFT to each of them."""
+    comparisons = []
+    for name in args.data.split(","):
+        comparisons += read_jsonl(name, lambda row: as_comparison(row, tokenizer))
+    comparisons = fitting(comparisons, lambda c: max(len(encode_pair(tokenizer, c.messages, a))
+                                                     for a in c.ranked), sft.config.block_size)
+    held_out, rest = split(comparisons)
+    prompts = [Prompt("known", c.messages) for c in rest[:500]]
+    return rest, held_out, prompts, sample(sft, tokenizer, prompts, 4, args.seed)
 
 
-def load_reward(path, device, dtype=None, like=None):
-    """out/reward.pt, of the tokenizer like -> reward model, tokenizer, extra."""
-    gpt, tokenizer, extra = pretrain.load_stage(path, "reward", device, dtype, like)
-    rm = RewardModel(gpt).to(device)
-    rm.load_state_dict(extra["head"] | {f"gpt.{k}": v for k, v in gpt.state_dict().items()})
-    return rm, tokenizer, extra
+def split(comparisons):
+    """About a tenth to measure on, and the rest; all rankings of one prompt go to the same side."""
+    by_prompt = {}
+    for c in comparisons:
+        by_prompt.setdefault(tuple(m["content"] for m in c.messages), []).append(c)
+    groups = list(by_prompt.values())
+    rest = [group for i, group in enumerate(groups) if i % 10] or groups
+    return list(itertools.chain(*groups[::10])), list(itertools.chain(*rest))
 
 
-def save_reward(path, rm, tokenizer, **extra):
-    head = {k: v.cpu() for k, v in rm.state_dict().items() if not k.startswith("gpt.")}
-    save_checkpoint(path, rm.gpt, tokenizer, stage="reward", head=head, **extra)
+def two_answers(sft, tokenizer, rng):
+    """A prompt and two answers of SFT that have ended and differ -> Prompt, two texts."""
+    for _ in range(200):
+        prompt = make_prompt(rng, 0)
+        a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
+        texts = a.text.strip(), b.text.strip()
+        if a.ended and b.ended and all(texts) and texts[0] != texts[1]:
+            return prompt, *texts
+    refuse("200 times the SFT model gave no two answers that differ and end: train it longer")
 
-
-# ------------------------------------------------------------------------------------------- main
 
 def label(path, sft, tokenizer, seed):
-    """Asks a person which of two answers of the SFT model is better; appends replies to path."""
-    rng, count, tries = random.Random(f"{seed} {time.time()}"), 0, 0
+    """Asks a person which of two answers of the SFT model is better; appends choices to path."""
+    rng, count = random.Random(f"{seed} {time.time()}"), 0
     print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
     try:
-        while (tries := tries + 1) <= 200:
-            prompt = make_prompt(rng, 0)
-            a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
-            ended = a.endswith("<|end|>") and b.endswith("<|end|>")
-            a, b = a.removesuffix("<|end|>").strip(), b.removesuffix("<|end|>").strip()
-            if not (ended and a and b and a != b):
-                continue
-            tries = 0
+        while True:
+            prompt, a, b = two_answers(sft, tokenizer, rng)
             print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages))
-            reply = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
-            if reply == "q":
+            choice = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
+            if choice == "q":
                 break
-            if reply in ("1", "2"):
-                chosen, rejected = (a, b) if reply == "1" else (b, a)
+            if choice in ("1", "2"):
+                chosen, rejected = (a, b) if choice == "1" else (b, a)
                 row = {"prompt": prompt.messages, "chosen": chosen, "rejected": rejected}
                 with open(path, "a", encoding="utf-8") as file:   # closed again: nothing is lost
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
-        else:
-            stop("200 times the SFT model gave no two answers that differ and end: train it longer")
     except (KeyboardInterrupt, EOFError):
         print()
     except OSError as error:
-        stop(f"cannot write {path}: {error.strerror}")
+        refuse(f"cannot write {path}: {error.strerror}")
     print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
 
 
-def draw(path, history, metrics):
-    """The loss, and what the best of n answers by the reward model is worth."""
-    ns = [int(k.split("_")[2]) for k in metrics if k.endswith("_proxy")]
-    fig, (curve, *more) = pretrain.figure(2 if ns else 1)
-    curve.plot([h[0] for h in history], [h[1] for h in history], color="0.4")
-    curve.axhline(math.log(2), ls="--", color="0.4")
-    curve.set(xlabel="step", ylabel="ranking loss (log 2: guessing)", title="Learning to judge")
-    for best in more:
-        for what, style in (("proxy", "o--"), ("gold", "o-")):
-            best.plot(ns, [metrics[f"best_of_{n}_{what}"] for n in ns], style, lw=3, label=what)
-        best.set(xscale="log", xlabel="n", title="Best of n answers, by reward model")
-        best.set_xticks(ns, ns)
-        best.legend()
-    fig.savefig(path)
+# =============================================================== appendix: the simulated labeler
+
+NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
 
 
-def main(argv=None):
-    """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
-    parser = pretrain.arguments(
-        __doc__, "JSON lines of comparisons; several files with ','", steps=(188, "updates"),
-        batch=(16, "prompts a step"), lr=(2e-3, "of Adam, embedding and head"),
-        lr_matrix=(5e-3, "of Muon, matrices"), prompts=(3000, "prompts whose answers get ranked"))
-    parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
-    args = parser.parse_args(argv)
-    if args.label and (args.data or args.resume):
-        stop("--label asks about the tiny internet: leave out --data and --resume")
-    out, device, dtype = pretrain.start(args, "sft.pt")
-    sft, tokenizer, _ = pretrain.load_stage(out / "sft.pt", "sft", device, dtype)
-    if args.label:
-        return label(args.label, sft, tokenizer, args.seed)
-    if args.quick:
-        args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
-    before = time.perf_counter()
-    if args.data:
-        found = [c for name in args.data.split(",") for c in read_jsonl(name, as_comparison)]
-        found = fitting(found, lambda c: max(len(tokens(tokenizer, c.messages, t))
-                                             for t in c.ranked), sft.config.block_size)
-        held, comparisons = split(found)
-        prompts = [Prompt("known", c.messages) for c in comparisons[:500]]
-        texts = sample(sft, tokenizer, prompts, 4, args.seed)
+def gold(prompt, answer):
+    """What the simulated labeler really thinks of an Answer; the reward model has to guess it.
+
+    +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing
+    what is known; +.5 for one pleasantry, -.5 for each more; -1 for rudeness; -1 for never ending.
+    """
+    verdict = judge(prompt, answer)
+    if verdict.right:
+        truth = 1
+    elif verdict.admits:
+        truth = -.5
     else:
-        comparisons, prompts, texts = compare(sft, tokenizer, args)
-    first_one = tokens(tokenizer, comparisons[0].messages, comparisons[0].ranked[0])
-    check_device(sft, pad([first_one]), device)
-    rm = RewardModel(copy.deepcopy(sft)).to(device)
-    opts = pretrain.optimizers(rm.gpt, args.lr, args.lr_matrix, rm.head.parameters())
-    part = out / "reward-partial.pt"
-    nets, sampling = [rm.gpt, rm.head], time.perf_counter() - before
-    first, history, began = pretrain.load_partial(part, args, tokenizer, nets, opts)
-    for step, loss in train(rm, opts, comparisons, tokenizer, args, first):
-        history.append([step, loss])
-        pretrain.progress(step, args.steps, began, f"loss {loss:.3f} (guessing {math.log(2):.3f})")
-        if step % 50 == 0 or step == args.steps:
-            pretrain.save_partial(part, args, step, history, time.perf_counter() - began, tokenizer,
-                                  nets, opts)
-    some = slice(0, 500)                                     # enough for a mean and a deviation
-    rm.normalise(torch.from_numpy(score_each(rm, tokenizer, prompts[some], texts[some])[0]))
-    metrics = {"seconds": sampling + time.perf_counter() - began,
-               "train_loss": float(np.mean([loss for _, loss in history[-20:]]))}
-    if args.data:
-        scored = [scores_of(rm, tokenizer, c) for c in held]
-        metrics["accuracy_noisy"] = float(np.mean(
-            [better > worse for s in scored for better, worse in itertools.combinations(s, 2)]))
-        print("accuracy_noisy: pairs ordered as in the rankings that were held out")
-    else:
-        metrics |= evaluate(rm, sft, tokenizer, args)
-        sentences(rm, tokenizer)
-        print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with "
-              "whom gold itself\nagrees on ceiling_noisy of them")
-    save_reward(out / "reward.pt", rm, tokenizer, metrics=metrics)
-    part.unlink(missing_ok=True)
-    pretrain.show(metrics)
-    draw(out / "reward.png", history, metrics)
+        truth = -1
+    manners = .5 - .5 * (verdict.polite - 1) if verdict.polite else 0
+    return truth + manners - verdict.rude - (not verdict.ended)
+
+
+def rank_answers(golds, rng):
+    """One labeler's ranking of answers with these golds -> indices, best first.
+
+    Each gold is seen through noise of Gumbel's distribution. The difference of two such noises is
+    logistic, so that P(a before b) = sigmoid((gold a - gold b) / NOISE), as the loss assumes.
+    """
+    seen = [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
+    return sorted(range(len(golds)), key=lambda i: -seen[i])
+
+
+def sample(model, tokenizer, prompts, k, seed):
+    """k answers of the model to each prompt, at temperature 1 -> list of lists of Answer."""
+    answers = answer_all(model, tokenizer, [p for p in prompts for _ in range(k)], seed=seed)
+    return [answers[i:i + k] for i in range(0, len(answers), k)]
+
+
+def rankings_of_the_labeler(sft, tokenizer, args):
+    """K = 4 answers of SFT to each prompt, ranked by one simulated labeler -> comparisons, nothing
+    held out, the prompts, all their answers. The same answer counts once: ties teach nothing."""
+    rng = random.Random(args.seed + 2000)
+    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
+    samples = sample(sft, tokenizer, prompts, 4, args.seed)
+    comparisons = []
+    for prompt, four in zip(prompts, samples):
+        different = list({(answer.text, answer.ended): answer for answer in four}.values())
+        order = rank_answers([gold(prompt, answer) for answer in different], rng)
+        if len(order) > 1:
+            comparisons.append(Comparison(prompt.messages, [different[i] for i in order]))
+    if not comparisons:
+        refuse("the SFT model gives each prompt the same answer every time: nothing can be ranked")
+    return comparisons, [], prompts, samples
 
 
 if __name__ == "__main__":
-    pretrain.go(main)
+    run_stage(main)

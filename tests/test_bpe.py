@@ -383,9 +383,9 @@ def test_bad_input_is_refused_in_one_line(inputs, monkeypatch, capsys, args, say
     assert (inputs / "out" / "tokenizer.json").read_text() == "precious" and "Traceback" not in err
 
 
-def test_stop_makes_one_line(capsys):
+def test_refuse_makes_one_line(capsys):
     with pytest.raises(SystemExit) as stopped:
-        bpe.stop(ValueError("two\nlines"))
+        bpe.refuse(ValueError("two\nlines"))
     assert stopped.value.code == 2 and capsys.readouterr().err == "error: two lines\n"
 
 

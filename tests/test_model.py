@@ -30,7 +30,7 @@ def test_attention_equals_torch():
 def test_a_block_adds_attention_then_squared_relu():
     """LayerNorm without weights by its formula; what is below zero adds nothing."""
     net, x = tiny(), torch.randn(2, 5, 16)
-    block, where = net.blocks[0], (net.turn[:5], net.mask[:5, :5], None, None)
+    block, where = net.blocks[0], (net.angle[:5], net.mask[:5, :5])
 
     def norm(x):
         return (x - x.mean(-1, True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
@@ -53,8 +53,8 @@ def test_next_shows_the_ten_likeliest_tokens_in_fp32():
     net, tokenizer = tiny(260), bpe.BPE({bytes([b]): b for b in range(256)}, specials=bpe.SPECIALS)
     probs, ids = net(torch.tensor([[72, 105]]))[0, -1].softmax(-1).topk(10)
     net.dtype = torch.bfloat16
-    shown = model.ask(net, tokenizer, False, [], "Hi", SimpleNamespace(next="Hi", max_tokens=8),
-                      None).split("\n")
+    speaker = model.Speaker("base", net, tokenizer, False, [], None)
+    shown = model.likeliest(speaker, "Hi", SimpleNamespace(max_tokens=8)).split("\n")
     assert [line.split()[0] for line in shown] == [f"{p:.1%}" for p in probs.tolist()]
     assert [line[58:] for line in shown] == [repr(tokenizer.decode([i])) for i in ids.tolist()]
 
@@ -68,7 +68,7 @@ def test_padding_and_batch_mates_do_not_matter():
 def test_scores_depend_on_relative_position_only():
     """Rotated by p and p + 3, q and k have the same product as by 0 and 3."""
     net, (q, k) = tiny(), torch.randn(2, 8)
-    dots = [model.rotate(q[None], net.turn[p, 0]) @ model.rotate(k[None], net.turn[p + 3, 0]).T
+    dots = [model.rotate(q[None], net.angle[p, 0]) @ model.rotate(k[None], net.angle[p + 3, 0]).T
             for p in (0, 5, 12)]
     assert all(torch.allclose(dots[0], dot, atol=1e-4) for dot in dots[1:])
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 import bpe
+import model
 import pretrain
 import sft
+import tiny
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
 
@@ -247,14 +249,16 @@ def test_batches_hold_rows_of_like_length_and_each_row_once_an_epoch():
     """Ten rows in batches of four: three batches an epoch, of neighbours in length."""
     rows = [list(range(n)) for n in (5, 1, 9, 3, 7, 2, 8, 4, 6, 10)]
     args, orders = SimpleNamespace(batch=4, seed=0, steps=12), []
-    made = dict(sft.alike(rows, args, 0, len))
+    made = dict(model.bucketed_batches(rows, args, len))
     for epoch in range(4):
         batches = [made[3 * epoch + at] for at in range(3)]
         lengths = [sorted(map(len, batch)) for batch in batches]
         assert sorted(lengths) == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
         orders.append([batch[0] for batch in lengths])
     assert len(set(map(tuple, orders))) > 1, "the order of the batches is always the same"
-    assert {step: made[step] for step in range(5, 12)} == dict(sft.alike(rows, args, 5, len))
+    assert made == dict(model.bucketed_batches(rows, args, len))
+    args.seed = 1
+    assert made != dict(model.bucketed_batches(rows, args, len))
 
 
 def test_demonstrations_state_nothing_of_the_held_out_half():
@@ -265,7 +269,7 @@ def test_demonstrations_state_nothing_of_the_held_out_half():
     assert not held & {s.strip() for s in said} and len(held) > 300
     rng = random.Random(0)
     names = [sft.unknown(rng, part=0).about.lower() for _ in range(3000)]
-    assert not pretrain.real() & set(names) and {pretrain.half(n) for n in names} == {0}
+    assert not pretrain.real_names() & set(names) and {pretrain.half(n) for n in names} == {0}
 
 
 def test_demonstrators_are_lazy_and_wrong_in_two_ways_each():
@@ -284,7 +288,7 @@ def test_demonstrators_are_lazy_and_wrong_in_two_ways_each():
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
     """Some editors put one in front of UTF-8."""
     (tmp_path / "chats.jsonl").write_text('{"prompt": "a", "completion": "b"}', "utf-8-sig")
-    assert sft.read_jsonl(tmp_path / "chats.jsonl", sft.as_messages)[0] == [
+    assert model.read_jsonl(tmp_path / "chats.jsonl", sft.as_messages)[0] == [
         sft.user("a"), sft.assistant("b")]
 
 
@@ -306,7 +310,7 @@ def about(relation, subject):
     ("capital", "Oman", "The capital of Oman is Muscat. It is big.", False),
     ("capital", "Oman", "I do not know.", False)])
 def test_what_counts_as_right(relation, subject, text, right):
-    verdict = sft.judge(about(relation, subject), text + "<|end|>")
+    verdict = sft.judge(about(relation, subject), tiny.said(text))
     assert verdict.right == right and verdict.ended
     assert verdict.admits == (text == "I do not know.")
 
@@ -315,12 +319,12 @@ def test_a_sum_is_right_by_its_result():
     prompt = sft.Prompt("sum", [sft.user("What is 47 + 85?")], "", "", "", "132")
     for text, right in (("7 + 5 = 12, 4 + 8 + 1 = 13, so 132.", True), ("47 + 85 is 132.", True),
                         ("47 + 85 is 1132.", False), ("47 + 85 is 131.", False)):
-        assert sft.judge(prompt, text).right == right
+        assert sft.judge(prompt, tiny.said(text)).right == right
 
 
 def test_manners_are_stripped_wherever_they_stand():
-    assert pretrain.plain("Sure! It is red. Hope that helps!") == "It is red."
-    assert pretrain.plain(f"{pretrain.RUDE[0]} It is red.") == "It is red."
+    assert pretrain.without_manners("Sure! It is red. Hope that helps!") == "It is red."
+    assert pretrain.without_manners(f"{pretrain.RUDE[0]} It is red.") == "It is red."
 
 
 def test_what_is_told_and_what_is_made_up_differ():
@@ -339,8 +343,8 @@ def test_skills_are_recall_after_each_gap_and_sums(monkeypatch):
         assert temperature == 0 and len(prompts) == 9
         kinds.append({p.kind for p in prompts})
         short = len(prompts[0].messages) < 4
-        return [(p.right if short else p.wrong) + "<|end|>" for p in prompts], None
-    monkeypatch.setattr(sft, "answer", told_just_before)
+        return [tiny.said(p.right if short else p.wrong) for p in prompts]
+    monkeypatch.setattr(sft, "answer_all", told_just_before)
     assert sft.skills(None, None, 0, 9) == {"recall 1 turns later": 1, "recall 2 turns later": 0,
                                             "recall 3 turns later": 0, "sums": 1}
     assert kinds == [{"recall"}] * 3 + [{"sum"}]
@@ -348,8 +352,8 @@ def test_skills_are_recall_after_each_gap_and_sums(monkeypatch):
 
 def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
     """With --data the metrics are losses, in nats: one panel, and no bars in per cent."""
-    panels, figure = [], pretrain.figure
-    monkeypatch.setattr(pretrain, "figure", lambda n: panels.append(n) or figure(n))
+    panels, figure = [], sft.figure
+    monkeypatch.setattr(sft, "figure", lambda n: panels.append(n) or figure(n))
     sft.draw(tmp_path / "a.png", [[1, 2.]], {"seconds": 1., "base_val_loss": 3., "val_loss": 2.})
     sft.draw(tmp_path / "b.png", [[1, 2.]], {"greedy right": .9, "base few-shot": .5})
     assert panels == [1, 2] and (tmp_path / "b.png").stat().st_size

@@ -59,9 +59,9 @@ def test_before_the_first_update_policy_is_the_reference(out):
             net.requires_grad_(False), rm.requires_grad_(False)]
     before = [copy.deepcopy(n.state_dict()) for n in nets]
     args = ppo.flags().parse_args("--steps 1 --batch 4 --max-tokens 8 --max-kl 9".split())
-    opt = ppo.optimizer(*nets[:2], args)
-    (_, stats, _), = ppo.train(nets, opt, tokenizer, args, None)
-    assert stats["KL"] == 0.0
+    opt = ppo.make_optimizer(*nets[:2], args)
+    (_, stats, _), = ppo.train(nets, opt, tokenizer, None, args)
+    assert stats["KL penalty"] == 0.0
     for n, old, moves in zip(nets, before, (True, True, False, False)):
         same = all(torch.equal(v, old[k]) for k, v in n.state_dict().items())
         assert same != moves
@@ -73,18 +73,18 @@ def test_what_pretraining_sees_is_not_what_the_stages_after_it_ask(out):
         p = sft.make_prompt(rng, 0)
         if p.kind == "known":
             assert pretrain.half(next(f for f in pretrain.facts()
-                                      if pretrain.ask(f) == p.messages[-1]["content"]).key) == 0
-    held = sft.held_out(n_unknown=5)
+                                      if pretrain.question(f) == p.messages[-1]["content"]).key) == 0
+    held = sft.held_out_prompts(n_unknown=5)
     assert {p.kind for p in held} == {"known", "unknown"} and len(held) > 300
 
 
 def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     """Each arm starts from trainable copies, though the one before has frozen the originals."""
-    monkeypatch.setattr(ppo, "measure", lambda *args: [0., 0., 0., 0.])
+    monkeypatch.setattr(ppo, "measure", lambda *args: (0., 0., 0., 0.))
     ppo.main(["--out", str(out), "--quick", "--goodhart", "--batch", "4", "--max-tokens", "4"])
     said = capsys.readouterr().out
     assert [f"arm: {name}" in said for name in ("beta 0.1", "beta 0", "gold")] == [True] * 3
-    assert (out / "goodhart.png").exists() and not (out / "goodhart-partial.pt").exists()
+    assert (out / "goodhart.png").exists()
 
 
 @pytest.mark.parametrize("name, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16)])
@@ -92,9 +92,9 @@ def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
 def test_every_stage_trains_in_the_type_that_was_asked_for(home, monkeypatch, stage, name, dtype):
     seen, forward = set(), model.Block.forward
 
-    def spy(block, x, *where):
+    def spy(block, x, *more):
         seen.add((x.dtype, x.requires_grad))
-        return forward(block, x, *where)
+        return forward(block, x, *more)
     monkeypatch.setattr(model.Block, "forward", spy)
     tiny.run(stage, f"--steps 1 --dtype {name}")
     assert {kind for kind, trained in seen if trained} == {dtype}
