@@ -3,7 +3,8 @@ travel between machines better than seconds. Times are medians of runs in turn, 
 
     python tests/speed.py bpe FILE      tokenizer on a text, against tokenizers, rustbpe, tiktoken
                                         (by hand: pip install tokenizers rustbpe tiktoken)
-    python tests/speed.py step          a training step: time, also both in fp32, and peak memory
+    python tests/speed.py step          a training step: time, also both in fp32, peak memory, and
+                                        the share of the processor's peak
     python tests/speed.py generate      120 new tokens, batch 1 and 64
     python tests/speed.py growth        time as text, model, block and batch grow
     python tests/speed.py shakespeare FILE   from raw text to less than 2.75 bits a byte
@@ -13,6 +14,7 @@ AdamW, and a generation that reads the whole context again for every token.
 """
 import collections
 import gc
+import math
 import pathlib
 import random
 import resource
@@ -100,7 +102,7 @@ def stepper(net, opts, rows=32, length=T, vocab=V):
 def ours(vocab=V, layers=LAYERS, width=WIDTH, block=T, muon=False, dtype=model.best_dtype()):
     net = model.GPT(model.GPTConfig(vocab, layers, width // 32, width, block))
     net.dtype = dtype
-    return net, (pretrain.optimizers(net, .01, .02) if muon else [torch.optim.AdamW(
+    return net, (model.make_optimizers(net, .01, .02) if muon else [torch.optim.AdamW(
         net.parameters(), lr=1e-3)])
 
 
@@ -145,15 +147,31 @@ def race_step():
         run = subprocess.run([sys.executable, __file__, "peak", name], text=True, check=True,
                              capture_output=True)
         print(f"peak memory, {name}: {run.stdout.strip()} MB above what importing torch takes")
-    pretrain.keep_memory()               # as every stage does; the usual GPT gets it too
+    model.keep_memory()               # as every stage does; the usual GPT gets it too
     race("training step, AdamW for both", 12, stepper(*ours()), usual=stepper(*usual()))
     race("training step, ours with Muon", 12, stepper(*ours(muon=True)), usual=stepper(*usual()))
     race("training step, AdamW, both in fp32", 12, stepper(*ours(dtype=torch.float32)),
          usual=stepper(*usual()))
+    net, opts = ours(2048, muon=True)
+    weights = sum(p.numel() for p in net.parameters())
+    flops = 32 * T * (6 * weights + 12 * LAYERS * WIDTH * T) / seconds(stepper(net, opts, vocab=2048))
+    peak = peak_flops(net.dtype)
+    print(f"our step, {flops / 1e9:,.0f} GFLOP/s, is {flops / peak:.0%} of a plain matrix product's "
+          f"{peak / 1e9:,.0f}")
+
+
+def peak_flops(dtype, side=1024):
+    """Floating-point operations a second of a plain matrix product, the best of some tries."""
+    a, best = torch.ones(side, side, dtype=dtype), math.inf
+    for _ in range(100):
+        began = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = min(best, time.perf_counter() - began)
+    return 2 * side ** 3 / best
 
 
 def peak(name):
-    pretrain.keep_memory()
+    model.keep_memory()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     step = stepper(*{"ours": ours, "usual": usual}[name]())
     for _ in range(5):
@@ -182,7 +200,7 @@ def seconds(f, runs=3):
 
 def growth():
     """One thing grows at a time; the rest is as in the default run."""
-    pretrain.keep_memory()
+    model.keep_memory()
     for n in (8_000, 32_000, 128_000):
         docs = [text for _, text in pretrain.crawl(random.Random(0), n)]
         size = sum(map(len, docs))

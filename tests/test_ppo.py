@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-import bpe
 import model
 import ppo
 import sft
+import tiny
 
 
 def row(*numbers):
@@ -486,22 +486,22 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
     """Names stand for the networks: base is wrong, SFT never knows, the policy is right, and the
     reward model prefers the second of two samples. Of 20 prompts 10 are about invented names."""
     says = {"base": lambda p: p.wrong, "sft": lambda p: sft.UNKNOWN, "policy": lambda p: p.right}
-    monkeypatch.setattr(ppo, "answer", lambda net, tokenizer, prompts, seed: (
-        [says[net](p) + "<|end|>" for p in prompts], net))
+    monkeypatch.setattr(ppo, "answer_all", lambda net, tokenizer, prompts, seed: [
+        tiny.said(says[net](p)) for p in prompts])
     monkeypatch.setattr(ppo, "few_shot", lambda net, tokenizer, prompts, seed: [
-        p.right + "<|end|>" for p in prompts if net == "base"])
+        tiny.said(p.right) for p in prompts if net == "base"])
     monkeypatch.setattr(ppo, "sample", lambda net, tokenizer, prompts, n, seed: [
-        [p.wrong + "<|end|>", (p.right if net == "sft" else "") + "<|end|>"] for p in prompts])
-    monkeypatch.setattr(ppo, "score_each", lambda net, tokenizer, prompts, texts: (
+        [tiny.said(p.wrong), tiny.said(p.right if net == "sft" else "")] for p in prompts])
+    monkeypatch.setattr(ppo, "scores_and_golds", lambda net, tokenizer, prompts, samples: (
         np.array([[0, net == "rm"]] * len(prompts)), None))
     monkeypatch.setattr(ppo, "score", lambda *args: 0)
-    monkeypatch.setattr(ppo, "kl_to", lambda policy, reference, tokenizer, prompts, answers: {
-        ("policy", "sft", "policy"): 2}[policy, reference, answers])
+    monkeypatch.setattr(ppo, "kl_to_sft", lambda policy, reference, tokenizer, prompts, answers: (
+        2 if (policy, reference) == ("policy", "sft") and answers[0].text == prompts[0].right
+        else 0))
     monkeypatch.setattr(ppo, "skills", lambda net, tokenizer, seed, n: {
         "sums": {"sft": .7, "policy": .4}[net]})
-    tokenizer = bpe.BPE({bytes([b]): b for b in range(256)}, specials=bpe.SPECIALS)
-    found = ppo.final(["policy", "critic", "sft", "rm"], "base", tokenizer,
-                      SimpleNamespace(quick=True, seed=0))
+    found = ppo.final_table(["policy", "critic", "sft", "rm"], "base", None,
+                            SimpleNamespace(quick=True, seed=0))
     names = ("base zero-shot", "base few-shot", "SFT", "SFT best of 16", "PPO")
     assert [found[f"{name}: right"] for name in names] == [0, 1, 0, 1, 1]
     assert [found[f"{name}: admits real"] for name in names] == [0, 0, 1, 0, 0]

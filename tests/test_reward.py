@@ -312,16 +312,16 @@ RIGHT = "The capital of France is Paris."
     (NOBODY, "Sure! I do not know.", 1.5), (NOBODY, "The capital of Zorbun is Paris.", -1)])
 def test_gold_as_documented(prompt, text, gold):
     """Truth, manners, rudeness; and an answer that never ends loses 1 more."""
-    assert reward.gold(prompt, f"{text}<|end|>") == gold
-    assert reward.gold(prompt, text) == gold - 1
+    assert reward.gold(prompt, tiny.said(text)) == gold
+    assert reward.gold(prompt, tiny.said(text, ended=False)) == gold - 1
 
 
 def test_a_labeler_prefers_with_the_logistic_of_the_gap():
     """Gap 1: sigmoid(1 / NOISE), some .8, of 4,000 times; 3.5 standard errors are .022."""
     rng = random.Random(0)
-    first = sum(reward.rank([0., 1.], rng)[0] == 1 for _ in range(4000)) / 4000
+    first = sum(reward.rank_answers([0., 1.], rng)[0] == 1 for _ in range(4000)) / 4000
     assert first == pytest.approx(1 / (1 + math.exp(-1 / reward.NOISE)), abs=.022)
-    assert sorted(reward.rank([3., 1., 2.], rng)) == [0, 1, 2]
+    assert sorted(reward.rank_answers([3., 1., 2.], rng)) == [0, 1, 2]
 
 
 def test_agreement_counts_pairs_of_different_gold():
@@ -333,10 +333,12 @@ def test_agreement_counts_pairs_of_different_gold():
 def test_the_same_answer_twice_is_no_pair(monkeypatch):
     """Its two scores are always equal: a constant log 2 that teaches nothing."""
     answers = [["a", "b", "a", "a"], ["c", "c", "c", "c"], ["d", "e", "f", "d"]]
+    answers = [[tiny.said(text) for text in four] for four in answers]
     monkeypatch.setattr(reward, "sample", lambda *args: answers)
-    found, prompts, texts = reward.compare(None, None, SimpleNamespace(seed=0, prompts=3))
-    assert [sorted(c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
-    assert texts == answers and len(prompts) == 3
+    found, _, prompts, samples = reward.rankings_of_the_labeler(
+        None, None, SimpleNamespace(seed=0, prompts=3))
+    assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
+    assert samples == answers and len(prompts) == 3
 
 
 def test_training_and_test_share_no_prompt():
@@ -351,18 +353,20 @@ def test_each_prompt_counts_once_however_many_answers_it_has(home, monkeypatch):
     """A ranking of four has six pairs, one of two has one: the loss is the mean of their means."""
     gpt, tokenizer, _ = model.load_checkpoint("out/sft.pt")
     rm = scrambled(reward.RewardModel(gpt))
-    ranked = [reward.Comparison([sft.user("x")], answers) for answers in (list("abcd"), ["e", "f"])]
+    ranked = [reward.Comparison([sft.user("x")], [sft.written(text, tokenizer) for text in answers])
+              for answers in ("abcd", "ef")]
     args = SimpleNamespace(batch=2, seed=0, steps=1)
-    wanted = [reward.ranking_loss(torch.tensor([reward.scores_of(rm, tokenizer, c)]))
-              for c in ranked]
-    monkeypatch.setattr(reward.pretrain, "descend", lambda *args: None)
-    (_, loss), = reward.train(rm, None, ranked, tokenizer, args)
+    wanted = [reward.ranking_loss(reward.score(
+        rm, tokenizer, [sft.Prompt("known", c.messages)] * len(c.ranked), c.ranked)[None])
+        for c in ranked]
+    (_, loss), = reward.train(rm, [], ranked, tokenizer, args)
     assert loss == pytest.approx(float(sum(wanted) / 2), abs=2e-2)
     assert abs(wanted[0] - wanted[1]) > .1
 
 
 def test_labeling_gives_up_where_no_two_answers_can_be_compared(refused, monkeypatch):
-    monkeypatch.setattr(reward, "sample", lambda *args: [["never ends", "nor this"]])
+    never = [tiny.said("never ends", ended=False), tiny.said("nor this", ended=False)]
+    monkeypatch.setattr(reward, "sample", lambda *args: [never])
     assert "200" in refused(reward.main, "--label mine.jsonl --device cpu".split())
 
 
@@ -371,7 +375,7 @@ def test_scores_of_sfts_answers_have_mean_0_and_deviation_1(home):
     rm, tokenizer, _ = reward.load_reward("out/reward.pt", "cpu")
     net, _, _ = model.load_checkpoint("out/sft.pt")
     prompts = [sft.Prompt("known", [sft.user(row["prompt"])]) for row in tiny.RANKINGS[1:]]
-    scores, _ = reward.score_each(rm, tokenizer, prompts,
+    scores, _ = reward.scores_and_golds(rm, tokenizer, prompts,
                                   reward.sample(net, tokenizer, prompts, 4, 0))
     assert scores.mean() == pytest.approx(0, abs=.02)
     assert scores.std() == pytest.approx(1, abs=.05)
