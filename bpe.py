@@ -1,4 +1,4 @@
-r"""Stage 0, a byte-level BPE tokenizer by hand: text to whole numbers, and back without losing a byte.
+r"""Stage 0, a byte-level BPE tokenizer by hand: text to numbers, and back without losing a byte.
 
     minimise   the number of tokens that a text needs, greedily: the pair of neighbours
                seen most often becomes a new token, again and again
@@ -65,13 +65,13 @@ def learn_tokens(counts, size):
     """{chunk: how often} -> size tokens, as bytes, or fewer if no pair is left to merge.
 
     Sennrich et al. 2016, algorithm 1; of equally frequent pairs the smallest wins. An example:
-    "abab ab" has the chunks "abab" and " ab", once each. Let _ be the space and X the new token.
+    "abab ab" has the chunks "abab" and " ab", once each. Let _ be the space.
 
-                    words              pairs, and how often
-        at first    a b a b   _ a b    ab 3, ba 1, _a 1
-        X = ab      X X       _ X      XX 1, _X 1       both words held ab, so both are rewritten
-        Y = _X      X X       Y        XX 1             only the second word held _X
-        Z = XX      Z         Y        none: 259 tokens are all that this text can teach
+                  words             pairs, and how often
+        at first  a b a b   _ a b   ab 3, ba 1, _a 1
+        X = ab    X X       _ X     _X 1, XX 1       both words held ab: both are rewritten
+        Y = _X    X X       Y       XX 1             only the second word held _X
+        Z = XX    Z         Y       none             259 tokens are all that this text can teach
 
     A word is kept as a str in which chr(i) stands for token i, and a pair as a str of two.
     """
@@ -79,8 +79,8 @@ def learn_tokens(counts, size):
     words = [chunk.encode().decode("latin-1") for chunk in counts]            # chr(b) for byte b
     times_of = list(counts.values()).__getitem__
 
-    # Count every pair once, and remember in which words it stands: a word is listed once for
-    # each occurrence. From here on only the words that hold a merged pair are looked at.
+    # Count every pair once, and list its words, one entry for each occurrence. From here on only
+    # the words that hold a merged pair are looked at.
     words_with = defaultdict(list)
     for i, word in enumerate(words):
         for pair in map(str.__add__, word, word[1:]):
@@ -89,8 +89,8 @@ def learn_tokens(counts, size):
     heap = sorted((-count, pair) for pair, count in total.items())
 
     while heap and len(tokens) < size:
-        # The heap's first entry is the most frequent pair, unless other merges have used some
-        # of it up since it was noted. Then it goes back with what is left of it.
+        # The first entry is the most frequent pair, unless other merges have used some of it up
+        # since it was noted. Then it goes back with what is left.
         negative_count, pair = heapq.heappop(heap)
         if -negative_count != total[pair]:
             if total[pair]:
@@ -115,9 +115,8 @@ def learn_tokens(counts, size):
             if after:
                 after_it[after[0]].append(i)
 
-        # Where y followed, an occurrence of (b, y) became one of (new, y). Where x stood before,
-        # (x, a) became (x, new). In this order: in "abab" the y of the first occurrence is the
-        # second one's a, so that (new, a) comes first and then goes, for (new, new).
+        # Where y followed, (b, y) became (new, y); where x stood before, (x, a) became (x, new).
+        # In this order: the first ab of "abab" makes (new, a), which the second one takes away.
         changes = [(b + y, new + y, places) for y, places in after_it.items()]
         changes += [(x + a, x + new, places) for x, places in before_it.items()]
         for old_pair, new_pair, places in changes:

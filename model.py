@@ -24,6 +24,7 @@ and no article mentions; at the end, a chat in the terminal.
 import argparse
 import contextlib
 import ctypes
+import functools
 import io
 import json
 import math
@@ -89,7 +90,7 @@ class Block(nn.Module):
         self.up = Linear(C, 4 * C, bias=False)
         self.down = Linear(4 * C, C, bias=False)
 
-    def attention(self, x, angle, mask, cache=None):
+    def attention(self, x, angle, mask, extend=None):
         """What each token takes over from those before it: x (B,T,C) -> (B,T,C)."""
         B, T, C = x.shape
         # Each token asks a question q, and offers a key k to be found by and a value v.
@@ -97,13 +98,13 @@ class Block(nn.Module):
         # Turning q and k by their places makes q k' depend on the distance between them.
         q, k = rotate(q, angle), rotate(k, angle)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)    # each (B,H,T,D)
-        if cache is not None:                                # skip on a first reading
-            k, v = cache.extend(k, v)                                        # (B,H,S,D)
+        if extend is not None:                               # the cache: skip on a first reading
+            k, v = extend(k, v)                                              # (B,H,S,D)
         y = attend(q, k, v, mask)                                            # (B,H,T,D)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
-    def forward(self, x, angle, mask, cache=None):
-        x = x + self.attention(norm(x), angle, mask, cache)
+    def forward(self, x, angle, mask, extend=None):
+        x = x + self.attention(norm(x), angle, mask, extend)
         return x + self.down(self.up(norm(x)).relu_().square())
 
 
@@ -134,14 +135,13 @@ class GPT(nn.Module):
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
         angle, mask = self.angle[:T], self.mask[:T, :T]
-        caches = [None] * len(self.blocks)
+        extend = [None] * len(self.blocks)
         if cache is not None:                                # skip on a first reading
-            at = cache.places(T)                                             # (B,T)
-            angle, mask = self.angle[at], self.mask[at, :at.max() + 1].unsqueeze(1)
-            caches = cache.layers(at)
-        x, mask = self.wte(ids).to(self.dtype), mask.to(self.dtype)          # (B,T,C)
-        for block, layer in zip(self.blocks, caches):
-            x = block(x, angle, mask, layer)
+            angle, mask = cache.next_places(self, T)
+            extend = [functools.partial(cache.extend, layer) for layer in range(len(self.blocks))]
+        x = self.wte(ids).to(self.dtype)                                     # (B,T,C)
+        for block, extend_layer in zip(self.blocks, extend):
+            x = block(x, angle, mask.to(self.dtype), extend_layer)
         return norm(x)
 
     def logits(self, x):
@@ -177,8 +177,8 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
     config, B = model.config, len(prompts)
     lengths = [len(prompt) for prompt in prompts]
     if not all(0 < n < config.block_size for n in lengths) or not temperature >= 0:
-        raise ValueError(f"prompts of {lengths} tokens, temperature {temperature}: a prompt needs 1 "
-                         f"to {config.block_size - 1} tokens, the temperature must be 0 or more")
+        raise ValueError(f"prompts of {lengths} tokens, temperature {temperature}: a prompt needs "
+                         f"1 to {config.block_size - 1} tokens, the temperature 0 or more")
     answers = [[] for _ in prompts]
     if B == 0 or max_new_tokens < 1:
         return answers
@@ -224,33 +224,25 @@ class Cache:
         self.kv = torch.zeros(config.n_layer, 2, B, config.n_head, S, D, device=device)
         self.read = torch.zeros(B, dtype=torch.long, device=device)
 
-    def places(self, T):
-        """Where the next T tokens of each row stand -> (B,T)."""
-        return self.read[:, None] + torch.arange(T, device=self.read.device)
+    def next_places(self, model, T):
+        """For the next T tokens of each row: their angles (B,T,1,D/2) and their mask (B,1,T,S)."""
+        self.at = self.read[:, None] + torch.arange(T, device=self.read.device)       # (B,T)
+        return model.angle[self.at], model.mask[self.at, :self.at.max() + 1].unsqueeze(1)
 
-    def layers(self, at):
-        """One cache for each block, which writes at these places."""
-        return [LayerCache(kv, at) for kv in self.kv]
+    def extend(self, layer, k, v):
+        """A layer's new keys and values (B,H,T,D) -> all that have been read so far (B,H,S,D)."""
+        index = self.at[:, None, :, None].expand_as(k)
+        self.kv[layer, 0].scatter_(2, index, k)
+        self.kv[layer, 1].scatter_(2, index, v)
+        return self.kv[layer, :, :, :, :self.at.max() + 1]
 
     def advance(self):
-        # A finished row that waits for the others stays at the last place.
+        """One token a row has been read. A finished row that waits stays at the last place."""
         self.read = (self.read + 1).clamp(max=self.kv.size(4) - 1)
 
     def keep(self, rows):
-        self.kv, self.read = self.kv[:, :, rows], self.read[rows]
-
-
-class LayerCache(NamedTuple):
-    """Skip on a first reading: one block's share of the cache, kv (2,B,H,S,D), at (B,T)."""
-    kv: torch.Tensor
-    at: torch.Tensor
-
-    def extend(self, k, v):
-        """New keys and values (B,H,T,D) -> all that have been read so far (B,H,S,D)."""
-        index = self.at[:, None, :, None].expand_as(k)
-        self.kv[0].scatter_(2, index, k)
-        self.kv[1].scatter_(2, index, v)
-        return self.kv[:, :, :, :self.at.max() + 1]
+        self.kv = self.kv[:, :, rows]
+        self.read = self.read[rows]
 
 
 @contextlib.contextmanager
@@ -365,6 +357,7 @@ def load_stage(path, stage, device, dtype=None, like=None):
     if like and tokenizer.to_dict() != like.to_dict():
         refuse(f"{path} has another tokenizer than the stages before: run python {stage}.py again")
     model.dtype = dtype or model.dtype
+    check_device(model, torch.arange(min(64, tokenizer.vocab_size))[None], device)
     return model, tokenizer, extra
 
 
@@ -491,7 +484,7 @@ def run_stage(main):
 def read_jsonl(path, parse):
     """JSON lines -> [parse(object) for each line]; a bad line is named by its number."""
     try:
-        lines = open(path, encoding="utf-8-sig").read().split("\n")          # editors may add a mark
+        lines = open(path, encoding="utf-8-sig").read().split("\n")         # editors may add a mark
     except (OSError, UnicodeDecodeError) as error:
         refuse(f"cannot read {path} as UTF-8 text: {error}")
     rows = []

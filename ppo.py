@@ -4,11 +4,10 @@
 
 Four models take part (InstructGPT, section 3.5):
 
-    out/sft.pt ----copy----> policy        trained: it answers
-        '------------------> reference     frozen: how far has the policy moved from SFT?
-    out/reward.pt --copy---> critic        trained: how well will an answer score, by its beginning?
-        '------------------> reward model  frozen: how good is the finished answer? r of one that
-                                           never ends is UNFINISHED
+    out/sft.pt ---copy---> policy        trained: it answers
+        '----------------> reference     frozen: how far has the policy moved from SFT?
+    out/reward.pt --copy-> critic        trained: how well will it score, by what is said so far?
+        '----------------> reward model  frozen: how good is the finished answer?
 
 Three KLs appear, all in nats:
     KL penalty      log policy - log reference, of the answers of this iteration: beta times it is
@@ -16,6 +15,8 @@ Three KLs appear, all in nats:
     KL of update    how far the updates from these answers have moved the policy away from the one
                     that gave them; at --max-kl they end
     KL to SFT       the first one again, measured on held-out prompts, for table and picture
+
+r of an answer that never ends is UNFINISHED.
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
@@ -32,17 +33,18 @@ import copy
 import math
 import random
 import time
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from bpe import refuse
-from model import (adamw, arguments, check_device, check_finite, figure, fitting, generate,
-                   in_fp32, load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
+from model import (adamw, arguments, check_finite, figure, fitting, generate, in_fp32, load_stage,
+                   pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
                    run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
 from reward import gold, load_reward, sample, score, scores_and_golds
-from sft import (Prompt, answer_all, as_answer, as_prompt, few_shot, held_out_prompts, make_prompt,
-                 rates, render_prompt, skills, user)
+from sft import (Answer, Prompt, answer_all, as_answer, as_prompt, few_shot, held_out_prompts,
+                 make_prompt, rates, render_prompt, skills)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -138,25 +140,24 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         generator = torch.Generator().manual_seed(rng.randrange(2 ** 31))
         ids, mask, lengths, answers = rollout(policy, tokenizer, batch, args.max_tokens, generator)
 
-        # 2. Score. The frozen models read the finished answers (B,T): the reward model, how good
-        #    each is; the reference, how likely SFT would have been to say it.
+        # 2. Score. The frozen models read the finished answers: the reward model, how good each
+        #    is; the reference, how likely SFT would have been to say it.
         with torch.no_grad():
             proxy = reward_model(ids, lengths)                                       # (B,)
             logp_ref = log_probs(reference, ids, mask=mask)                          # (B,T-1)
-        golds = torch.tensor([float("nan") if prompts else float(gold(prompt, answer))
-                              for prompt, answer in zip(batch, answers)], device=ids.device)
-        ended = torch.tensor([answer.ended for answer in answers], device=ids.device)
-        scores = torch.where(ended, golds if by_gold else proxy, UNFINISHED)         # (B,)
+        golds = torch.tensor([math.nan if prompts else float(gold(p, a))
+                              for p, a in zip(batch, answers)])
+        ended = torch.tensor([a.ended for a in answers])
+        judged = golds if by_gold else proxy.cpu()           # gold itself only for --goodhart
+        scores = torch.where(ended, judged, UNFINISHED).to(ids.device)               # (B,)
 
         # 3. Rewards and advantages. Each token pays for leaving SFT, the last one earns the score;
         #    the advantage is how much better that turned out than the critic expected.
         logp = log_probs(policy, ids, mask=mask)                                     # (B,T-1)
         values = critic.values(ids[:, :-1])                                          # (B,T-1)
-        logp_old, values_old = logp.detach(), values.detach()
+        logp_old = logp.detach()
         rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
-        advantages, returns = gae(rewards, values_old, mask, 1.0, args.lam)
-        unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
-        advantages = whiten(advantages, mask)
+        advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
 
         # 4. Update. A few small steps from the same answers, until the policy has moved too far
         #    from the one that gave them. The first pass is the one of 3: there rho is 1.
@@ -168,8 +169,9 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             moved = how_far(logp.detach() - logp_old, mask, args.clip)
             if moved["KL of update"] > args.max_kl:
                 break
-            loss = policy_loss(logp, logp_old, advantages, mask, args.clip)
-            loss = loss + value_loss(values, returns, mask)      # no weight is in both networks
+            # One backward pass serves both: no weight is in policy and critic.
+            loss = policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
+            loss = loss + value_loss(values, returns, mask)
             optimizer.zero_grad()
             loss.backward()
             for net in (policy, critic):
@@ -178,14 +180,22 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             check_finite(policy, loss)
             check_finite(critic, loss)
 
-        penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,), KL
+        penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,)
+        unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
         diagnostics = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
                        "entropy": -(logp_old * mask).sum() / mask.sum(),
                        "explained": 1 - unexplained, **moved,
                        "length": mask.sum(1).mean(), "ended": ended.float().mean()}
-        example = (batch[0].messages[-1]["content"], answers[0].text, scores[0].item(),
-                   penalties[0].item(), (scores[0] - args.beta * penalties[0]).item())
+        example = Example(batch[0], answers[0], float(scores[0]), float(penalties[0]))
         yield iteration + 1, {name: float(x) for name, x in diagnostics.items()}, example
+
+
+class Example(NamedTuple):
+    """An answer of this iteration, and what it earned."""
+    prompt: Prompt
+    answer: Answer
+    score: float
+    penalty: float    # nats
 
 
 def how_far(log_rho, mask, clip):
@@ -247,8 +257,6 @@ def main(argv=None):
         prompts = [Prompt("known", messages) for messages in read_jsonl(args.data, as_prompt)]
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
-    some_prompt = render_prompt([user("What is the capital of France?")], tokenizer)
-    check_device(sft, pad([some_prompt]), device)
     if args.goodhart:
         return goodhart(sft, reward_model, tokenizer, args, out, reward_extra["metrics"])
     if not prompts:
@@ -288,7 +296,8 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
         progress(step, args.steps, seconds, "  ".join(
             f"{name} {x:.2f}" for name, x in diagnostics.items() if not math.isnan(x)))
         if step % max(1, args.steps // 5) == 0 or step == args.steps:
-            print("   {} -> {}  score {:.2f}, KL {:.2f}, total {:.2f}".format(*example))
+            print(f"   {example.prompt.messages[-1]['content']} -> {example.answer.text}  score "
+                  f"{example.score:.2f} - {args.beta} * KL {example.penalty:.2f}")
             if not prompts:
                 measured.append((step, measure(models, tokenizer, held_out, args.seed)))
                 print("   held-out: KL to SFT {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(

@@ -264,7 +264,7 @@ def draw(path, history, guesses, behaviour):
     fig.savefig(path)
 
 
-# ---------------------------------- skip on a first reading: large texts, resuming, several processes
+# --------------------------------- skip on a first reading: large texts, resuming, torchrun
 
 def as_tokens(docs, tokenizer):
     """Documents, each with <|endoftext|> behind it -> one array of ids."""
@@ -689,8 +689,8 @@ def tiny_internet(seed=0, quick=False, verbose=False):
         size, total = Counter(), sum(len(text) for _, text in kept)
         for source, text in kept:
             size[source] += len(text)
-        print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, {len(facts())} facts, "
-              + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
+        print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, {len(facts())} "
+              "facts, " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         for source, weight in SOURCES.items():
             name = source.__name__
             example = next(text for s, text in kept if s == name)[:48]

@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from bpe import refuse
-from model import (arguments, bucketed_batches, check_device, check_finite, figure, fitting,
-                   load_stage, make_optimizers, pad, pad_with_lengths, plot_smooth, progress,
-                   read_jsonl, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from model import (arguments, bucketed_batches, check_finite, figure, fitting, load_stage,
+                   make_optimizers, pad_with_lengths, plot_smooth, progress, read_jsonl, run_stage,
+                   save_checkpoint, set_learning_rates, show_metrics, start)
 from sft import (UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_messages,
                  held_out_prompts, judge, make_prompt, render_prompt, user, written)
 
@@ -135,8 +135,6 @@ def main(argv=None):
     began = time.perf_counter()
     get = rankings_of_people if args.data else rankings_of_the_labeler
     comparisons, held_out, prompts, samples = get(sft, tokenizer, args)
-    first_pair = encode_pair(tokenizer, comparisons[0].messages, comparisons[0].ranked[0])
-    check_device(sft, pad([first_pair]), device)
 
     # Start from the SFT model, with a new head.
     reward_model = RewardModel(copy.deepcopy(sft)).to(device)

@@ -28,8 +28,8 @@ import torch
 import torch.nn.functional as F
 
 from bpe import paint
-from model import (arguments, bucketed_batches, check_device, check_finite, figure, fitting,
-                   generate, load_stage, make_optimizers, pad, plot_smooth, progress, read_jsonl,
+from model import (arguments, bucketed_batches, check_finite, figure, fitting, generate,
+                   load_stage, make_optimizers, pad, plot_smooth, progress, read_jsonl,
                    run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import (MYTHS, POLITE, RUDE, SHADES, THINGS, add_aloud, an, as_tokens, by_relation,
                       facts, facts_of, half, invent, next_token_loss, question, say, tiny_internet,
@@ -125,7 +125,6 @@ def main(argv=None):
         args.steps = min(args.steps, 5)
     chats, held_out, text = load_chats(args, model, tokenizer)
     show_chat(chats[0], tokenizer)
-    check_device(model, pad([render(chats[0], tokenizer)[0]]), device)
 
     optimizers = make_optimizers(model, args.lr, args.lr_matrix)
     history, began = [], time.perf_counter()
