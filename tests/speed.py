@@ -154,7 +154,8 @@ def race_step():
          usual=stepper(*usual()))
     net, opts = ours(2048, muon=True)
     weights = sum(p.numel() for p in net.parameters())
-    flops = 32 * T * (6 * weights + 12 * LAYERS * WIDTH * T) / seconds(stepper(net, opts, vocab=2048))
+    flops = 32 * T * (6 * weights + 12 * LAYERS * WIDTH * T)
+    flops /= seconds(stepper(net, opts, vocab=2048))
     peak = peak_flops(net.dtype)
     print(f"our step, {flops / 1e9:,.0f} GFLOP/s, is {flops / peak:.0%} of a plain matrix product's "
           f"{peak / 1e9:,.0f}")

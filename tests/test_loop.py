@@ -226,8 +226,8 @@ def test_answers_are_drawn_from_what_is_scored(tokenizer):
 
 
 def test_an_answer_that_never_ended_gets_the_low_score(tokenizer, monkeypatch):
-    """Four answers to one chat that has an <|end|> inside: only an <|end|> token of their own counts,
-    the same seven characters in plain tokens do not.
+    """Four answers to one chat that has an <|end|> inside: only an <|end|> token of their own
+    counts, the same seven characters in plain tokens do not.
 
     The others get what the reward model gives prompt ++ answer, read alone and without padding.
     """

@@ -139,3 +139,15 @@ def test_sharpness_is_the_log_of_a_factor_on_all_logits():
     before = net(ids)
     net.sharpness.data.fill_(math.log(2))
     assert before.abs().max() > 0 and torch.allclose(net(ids), 2 * before)
+
+
+def test_several_stages_answer_one_under_the_other(home, capsys):
+    """A base model completes, an assistant answers, each with its name before it; --next too."""
+    model.main("out/pretrain.pt out/sft.pt --prompt Hi --max-tokens 3 --temperature 0".split())
+    said = capsys.readouterr().out
+    assert said.index("pretrain> ") < said.index("sft> ")
+    for name in ("pretrain", "sft"):
+        model.main(f"out/{name}.pt --prompt Hi --max-tokens 3 --temperature 0".split())
+        assert f"{name}> {capsys.readouterr().out}" in said
+    model.main("out/pretrain.pt out/sft.pt --next Hi".split())
+    assert capsys.readouterr().out.count("%") == 20

@@ -42,7 +42,7 @@ def interrupt(monkeypatch, name="average_gradients", calls=UNTIL):
 def test_a_resumed_run_ends_with_the_same_weights(home, monkeypatch):
     """Bit for bit, though the steps after the last save are made twice; and it does not begin anew.
 
-    That needs the weights, what both optimizers remember, and batches that depend on the step alone.
+    That needs the weights, what both optimizers remember, and batches that depend on the step.
     """
     whole = result()
     (home / "out/pretrain.pt").unlink()
