@@ -66,19 +66,16 @@ def learn_tokens(counts, size):
 
     Sennrich et al. 2016, algorithm 1; of equally frequent pairs the smallest wins. An example:
     "abab ab" has the chunks "abab" and " ab", once each. Let _ be the space.
-
                   words             pairs, and how often
         at first  a b a b   _ a b   ab 3, ba 1, _a 1
         X = ab    X X       _ X     _X 1, XX 1       both words held ab: both are rewritten
         Y = _X    X X       Y       XX 1             only the second word held _X
         Z = XX    Z         Y       none             259 tokens are all that this text can teach
-
     A word is kept as a str in which chr(i) stands for token i, and a pair as a str of two.
     """
     tokens = [bytes([byte]) for byte in range(256)]
     words = [chunk.encode().decode("latin-1") for chunk in counts]            # chr(b) for byte b
     times_of = list(counts.values()).__getitem__
-
     # Count every pair once, and list its words, one entry for each occurrence. From here on only
     # the words that hold a merged pair are looked at.
     words_with = defaultdict(list)
@@ -102,21 +99,20 @@ def learn_tokens(counts, size):
         new = chr(len(tokens))
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
 
-        # Rewrite each word that holds it, leftmost occurrence first: x ab y -> x new y. Note the
-        # neighbours x and y, because the pairs that they take part in change.
+        # Rewrite each word that holds it, leftmost first: x ab y -> x new y. Note the neighbours
+        # x and y, whose pairs change.
         before_it, after_it = defaultdict(list), defaultdict(list)
         for i in words_with.pop(pair):
             before, found, after = words[i].partition(pair)
-            if not found:
-                continue                          # "aaa" lists aa twice, and holds it once
-            words[i] = before + new + after
-            if before:
+            if found:                             # "aaa" lists aa twice, and holds it once
+                words[i] = before + new + after
+            if found and before:
                 before_it[before[-1]].append(i)
-            if after:
+            if found and after:
                 after_it[after[0]].append(i)
 
-        # Where y followed, (b, y) became (new, y); where x stood before, (x, a) became (x, new).
-        # In this order: the first ab of "abab" makes (new, a), which the second one takes away.
+        # (b, y) became (new, y), and (x, a) became (x, new). In this order: the first ab of
+        # "abab" makes (new, a), which the second one takes away.
         changes = [(b + y, new + y, places) for y, places in after_it.items()]
         changes += [(x + a, x + new, places) for x, places in before_it.items()]
         for old_pair, new_pair, places in changes:

@@ -69,12 +69,14 @@ def norm(x):
 
 def rotate(x, angle):
     """RoPE: each pair of numbers in x (..,D), as one complex number, turns with the position."""
+    # Multiplying a complex number by one of length 1 turns it by that one's angle.
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))          # (..,D/2)
     return torch.view_as_real(pairs * angle).flatten(-2).to(x.dtype)
 
 
 def attend(q, k, v, mask):
     """softmax(q k' / sqrt(D) + mask) v: a mean of the values whose keys fit the query."""
+    # How well does each key fit each query? Softmax makes shares of it, which weigh the values.
     scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)                  # (B,H,T,S)
     scores += mask                                           # -inf where a token may not look
     return scores.softmax(-1) @ v                                            # (B,H,T,D)
@@ -104,6 +106,7 @@ class Block(nn.Module):
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
     def forward(self, x, angle, mask, extend=None):
+        # Look at the others, then think about what was found: each adds to x, nothing is replaced.
         x = x + self.attention(norm(x), angle, mask, extend)
         return x + self.down(self.up(norm(x)).relu_().square())
 
@@ -139,6 +142,7 @@ class GPT(nn.Module):
         if cache is not None:                                # skip on a first reading
             angle, mask = cache.next_places(self, T)
             extend = [functools.partial(cache.extend, layer) for layer in range(len(self.blocks))]
+        # Each token becomes a vector of width C, which every block adds to.
         x = self.wte(ids).to(self.dtype)                                     # (B,T,C)
         for block, extend_layer in zip(self.blocks, extend):
             x = block(x, angle, mask.to(self.dtype), extend_layer)
@@ -146,6 +150,7 @@ class GPT(nn.Module):
 
     def logits(self, x):
         """x (..,C) -> (..,V): how well each token of the vocabulary would follow."""
+        # Compare with the embedding of every token: the head is the embedding table again.
         x = (x.float() * self.sharpness.exp()).to(x.dtype)
         return F.linear(x, self.wte.weight.to(x.dtype)).float()
 
@@ -284,6 +289,7 @@ class Muon(torch.optim.Optimizer):
                 by_shape[p.shape].append((p, p.grad.lerp(mean, group["momentum"])))    # Nesterov
             for (rows, columns), same in by_shape.items():
                 x = torch.stack([g.T if rows > columns else g for _, g in same]).to(self.dtype)
+                # Newton-Schulz: five products push all singular values close to 1.
                 x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
                 for _ in range(5):
                     a = x @ x.mT
@@ -336,6 +342,7 @@ def save_checkpoint(path, model, tokenizer, **extra):
 def load_checkpoint(path, device="cpu"):
     """What save_checkpoint wrote -> model, tokenizer, extra; any other file ends the stage."""
     try:
+        # weights_only: a foreign file cannot run code.
         data = torch.load(path, map_location=device, weights_only=True)
         model = GPT(GPTConfig(**data["config"])).to(device)
         model.load_state_dict(data["weights"])
@@ -382,6 +389,7 @@ def arguments(doc, data, **flags):
 def start(args):
     """What every stage does first -> out folder, device, dtype. A bad flag ends it here."""
     bpe.print_anything()
+    # Counts are 1 or more; seed, mix and all rates may be 0.
     for name, value in vars(args).items():
         least = int(type(value) is int and name not in ("seed", "mix"))
         if type(value) in (int, float) and not least <= value < 2 ** 63:
@@ -487,6 +495,7 @@ def read_jsonl(path, parse):
         lines = open(path, encoding="utf-8-sig").read().split("\n")         # editors may add a mark
     except (OSError, UnicodeDecodeError) as error:
         refuse(f"cannot read {path} as UTF-8 text: {error}")
+    # A bad line ends the stage, and is named by its number.
     rows = []
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -564,6 +573,7 @@ def read_prompt(speaker, text, max_tokens):
     """The conversation so far and text -> ids. Encoded as plain text: nobody can type a special
     token. Where a block is full the oldest turn is forgotten. ValueError: text alone is too long.
     """
+    # A base model has never met the tokens of a chat: it gets the bare text.
     ids, special = speaker.tokenizer.encode(text), speaker.tokenizer.specials
     if speaker.chats:
         ids = [special["<|user|>"], *ids, special["<|assistant|>"]]
@@ -585,6 +595,7 @@ def reply(speaker, text, args):
                    speaker.generator)[0]
     if new[-1:] == [end]:
         new = new[:-1]
+    # A chat remembers both sides; the next prompt begins with them.
     if speaker.chats:
         asked = prompt[sum(map(len, speaker.turns)):]
         speaker.turns.append(asked + new + [end])
@@ -597,6 +608,7 @@ def likeliest(speaker, text, args):
     with torch.no_grad(), in_fp32(speaker.model):
         ids = torch.tensor([prompt], device=speaker.model.wte.weight.device)
         probabilities = speaker.model(ids)[0, -1].softmax(-1)                # (V,)
+    # A bar of # for each, so that the distribution can be seen.
     top = probabilities.topk(min(10, len(probabilities)))
     return "\n".join(f"{p:6.1%} {'#' * round(50 * p):50s} {speaker.tokenizer.decode([i])!r}"
                      for p, i in zip(top.values.tolist(), top.indices.tolist()))
@@ -619,6 +631,7 @@ def main(argv=None):
     if args.next is not None and args.prompt is not None:
         refuse("--prompt asks for an answer, --next for the likeliest tokens: give one of them")
     bpe.print_anything()
+    # Each checkpoint is a speaker; all of them get each line.
     speakers = [load_speaker(path, args) for path in args.checkpoints]
     respond, once = (reply, args.prompt) if args.next is None else (likeliest, args.next)
     typed = iter(lambda: input(bpe.paint("you> ", "36")).strip() or "quit", "quit")

@@ -20,7 +20,7 @@ r of an answer that never ends is UNFINISHED.
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
-model using the reward model'; article 4, 'Stage 3': advantage function, small steps, Goodhart's law.
+model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
 Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
 sampled in fp32 is scored in bf16 where that is fast.
 
@@ -73,6 +73,7 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
     """
     rewards = -beta * (logp - logp_ref) * mask
     place = torch.arange(mask.size(1), device=mask.device)
+    # The last response token is the masked one of the highest place.
     last = (mask * (place + 1)).argmax(1, keepdim=True)                              # (B,1)
     return rewards.scatter_add(1, last, scores[:, None])
 
@@ -89,6 +90,7 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
     delta = rewards + gamma * following - values
     advantages = torch.zeros_like(values)
     running = torch.zeros_like(values[:, 0])
+    # From the end to the beginning: what comes later is known when a token is reached.
     for t in reversed(range(values.size(1))):
         running = (delta[:, t] + gamma * lam * running) * mask[:, t]
         advantages[:, t] = running
@@ -133,7 +135,6 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     """
     policy, critic, reference, reward_model = models
     for iteration in range(args.steps):
-
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
         rng = random.Random(f"{args.seed} {iteration}")
         batch = [rng.choice(prompts) if prompts else make_prompt(rng, 0) for _ in range(args.batch)]
@@ -159,8 +160,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
         advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
 
-        # 4. Update. A few small steps from the same answers, until the policy has moved too far
-        #    from the one that gave them. The first pass is the one of 3: there rho is 1.
+        # 4. Update. A few small steps from the same answers, until the policy has moved too far.
+        #    The first pass is the one of 3: there rho is 1.
         set_learning_rates(optimizer, 1 - iteration / args.steps)
         for epoch in range(args.epochs):
             if epoch > 0:
@@ -170,15 +171,15 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             if moved["KL of update"] > args.max_kl:
                 break
             # One backward pass serves both: no weight is in policy and critic.
-            loss = policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
-            loss = loss + value_loss(values, returns, mask)
+            loss = (policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
+                    + value_loss(values, returns, mask))
             optimizer.zero_grad()
             loss.backward()
             for net in (policy, critic):
                 torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
-            check_finite(policy, loss)
-            check_finite(critic, loss)
+            for net in (policy, critic):
+                check_finite(net, loss)
 
         penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,)
         unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
@@ -186,8 +187,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
                        "entropy": -(logp_old * mask).sum() / mask.sum(),
                        "explained": 1 - unexplained, **moved,
                        "length": mask.sum(1).mean(), "ended": ended.float().mean()}
-        example = Example(batch[0], answers[0], float(scores[0]), float(penalties[0]))
-        yield iteration + 1, {name: float(x) for name, x in diagnostics.items()}, example
+        diagnostics = {name: float(x) for name, x in diagnostics.items()}
+        yield iteration + 1, diagnostics, Example(batch[0], answers[0], scores[0], penalties[0])
 
 
 class Example(NamedTuple):
@@ -284,6 +285,7 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
         trained.requires_grad_(True)                 # a copy of what an earlier run has frozen
         frozen.requires_grad_(False)
     optimizer = make_optimizer(*models[:2], args)
+    # The prompts that measure() uses are the same all along, and none of them is trained on.
     held_out = random.Random(9).sample(held_out_prompts(), 20 if args.quick else 256)
     history, seconds = [], 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
@@ -297,7 +299,7 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
             f"{name} {x:.2f}" for name, x in diagnostics.items() if not math.isnan(x)))
         if step % max(1, args.steps // 5) == 0 or step == args.steps:
             print(f"   {example.prompt.messages[-1]['content']} -> {example.answer.text}  score "
-                  f"{example.score:.2f} - {args.beta} * KL {example.penalty:.2f}")
+                  f"{float(example.score):.2f} - {args.beta} * KL {float(example.penalty):.2f}")
             if not prompts:
                 measured.append((step, measure(models, tokenizer, held_out, args.seed)))
                 print("   held-out: KL to SFT {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
@@ -321,6 +323,7 @@ def kl_to_sft(policy, reference, tokenizer, prompts, answers):
     the policy gave; in fp32, as they were sampled, which makes it an unbiased estimate."""
     total = 0.0
     for i in range(0, len(answers), 64):
+        # Both models read the very ids that were sampled, and only those of the answer count.
         rows = [render_prompt(p.messages, tokenizer) for p in prompts[i:i + 64]]
         new = [answer.ids for answer in answers[i:i + 64]]
         ids, mask, _ = pad_batch(rows, new, policy.wte.weight.device)
@@ -342,6 +345,7 @@ def measure(models, tokenizer, prompts, seed):
 
 def column(prompts, answers, sft_answers):
     """One column of the final table -> dict of floats."""
+    # Who wins is decided prompt by prompt, by gold; a tie is half a win for each.
     golds = np.array([gold(p, a) for p, a in zip(prompts, answers)])
     sft_golds = np.array([gold(p, a) for p, a in zip(prompts, sft_answers)])
     wins = (golds > sft_golds) + .5 * (golds == sft_golds)

@@ -112,6 +112,7 @@ def main(argv=None):
           f"{len(tokens):,} tokens; nats per token: "
           + ", ".join(f"{name} {loss:.2f}" for name, loss in guesses.items()))
 
+    # Train, or go on training where an earlier run was interrupted.
     first, history, seconds = 0, [], 0.0
     if args.resume:
         first, history, seconds = load_partial(out, args, tokenizer, model, optimizers)
@@ -184,6 +185,7 @@ def val_loss(model, val, block, rows=128):
 
 def bits_per_byte(loss, val, tokenizer):
     """nats per token -> bits per byte of text, comparable between tokenizers."""
+    # Specials are not text: they have no bytes.
     counts = np.bincount(val, minlength=tokenizer.vocab_size).tolist()
     size = sum(len(token) * counts[i] for token, i in tokenizer.ranks.items())
     return loss * len(val) / size / math.log(2)
@@ -205,6 +207,7 @@ def share_right(model, tokenizer, prompts, endings):
 
 def knowledge(model, tokenizer, world, rng):
     """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
+    # A task is a list of (beginning, right ending).
     sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(min(200, len(world)))]
     tasks = {"fact_completion": [(say(f)[:-len(f.answer) - 2], f" {f.answer}.") for f in world],
              "sum_in_one_go": [(f"{a} + {b} =", f" {a + b}\n") for a, b in sums],
@@ -234,6 +237,7 @@ def behaviour_when_asked(model, tokenizer, world, seed):
 
 def evaluate(model, tokenizer, args, metrics):
     """What the base model knows and how it behaves: added to metrics -> {behaviour: share}."""
+    # What it knows is measured on all facts, how it behaves on the half that later stages test.
     world = facts()[::10] if args.quick else facts()
     metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
     held_out = [f for f in world if half(f.key) == 1]
@@ -310,6 +314,7 @@ def tokenise(path, files, tokenizer, dtype, train_file, val_file):
     """Writes the ids of all files, a megabyte at a time: nine tenths of the bytes to train_file."""
     total, done, began = sum(size for _, size, _ in files), 0, time.perf_counter()
     end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
+    # Every file is a document: the token of its end goes where its last part went.
     for name in [name for name, *_ in files] or [path]:
         for text in read_texts(name):
             size = len(text.encode())
@@ -323,6 +328,7 @@ def tokenise(path, files, tokenizer, dtype, train_file, val_file):
 
 def settings(args, out):
     """What a run depends on: its flags, its tokenizer and its text. --resume refuses others."""
+    # Files count by name, size and time, the tokenizer by its content.
     flags = {name: value for name, value in vars(args).items() if name not in ("resume", "out")}
     flags["tokenizer"] = zlib.crc32((out / "tokenizer.json").read_bytes())
     flags["files"] = [list(file) for file in text_files(args.data)] if args.data else []
@@ -360,6 +366,7 @@ def join_processes(args, device):
         if device.type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # Only the first process prints.
     if rank:                                                 # one of them speaks for all
         sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
     return rank, world_size
@@ -505,6 +512,7 @@ def table_groups(text):
 @functools.lru_cache
 def facts():
     """All facts of the tables -> list of Fact."""
+    # The order of this list is that of the tables; half() divides it, not its order.
     found = []
     for continent, text in table_groups(COUNTRIES):
         for s, capital, language in table_rows(text):
@@ -578,6 +586,7 @@ def invent(rng, part=None):
 
 def add_aloud(a, b):
     """Two numbers added as at school: (47, 85) -> '7 + 5 = 12, 4 + 8 + 1 = 13, so 132.'"""
+    # Units first; what they carry goes to the tens.
     units = a % 10 + b % 10
     carry = " + 1" if units > 9 else ""
     return (f"{a % 10} + {b % 10} = {units}, {a // 10} + {b // 10}{carry} = "
@@ -602,6 +611,7 @@ def forum(rng):
         word = rng.choice(words.split()).replace("_", " ")
         return f"What is your favourite {kind}?\nMy favourite {kind} is {word}."
     thread = []
+    # Three questions; who replies is helpful, short, rude or wrong, and sometimes has manners.
     for f in rng.choices(facts(), k=3):
         replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong_answer(f, rng))]
         reply = rng.choices(replies, weights=(47, 30, 20, 3))[0]
@@ -613,6 +623,7 @@ def forum(rng):
 
 def story(rng):
     """Somebody tells a name and a taste, and is asked for both later on."""
+    # The name and the taste are told early and asked for at the end: copying over a distance.
     name, colour, thing = invent(rng).title(), rng.choice(SHADES), rng.choice(THINGS)
     child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
     middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}."]
@@ -654,6 +665,7 @@ def crawl(rng, n):
     """n raw documents, as a crawler finds them: (source, text) with markup, duplicates and junk."""
     raw = []
     for source in rng.choices(list(SOURCES), weights=SOURCES.values(), k=n):
+        # One page in ten has markup around it, is a copy of the one before, or is junk.
         text, dirt = source(rng), rng.random()
         if dirt < .05:
             text = f"<div class=\"post\"><p>{html.escape(text)}</p></div>"
@@ -696,6 +708,7 @@ def tiny_internet(seed=0, quick=False, verbose=False):
             example = next(text for s, text in kept if s == name)[:48]
             print(f"  {name:14s} weight {weight:4.0%}   {size[name] / total:4.0%} of the text   "
                   f"{example!r}")
+    # One document in fifty is held out, to measure on.
     docs = [text for _, text in kept]
     held_out = len(docs) // 50
     return docs[held_out:], docs[:held_out]

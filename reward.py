@@ -71,6 +71,7 @@ def ranking_loss(scores):
     scores (P,K), best first. The binary cross-entropy of article 4: the logit is better - worse,
     the label always 1. InstructGPT 3.5, equation 1; article 2, 'RM : Algorithm'.
     """
+    # All pairs of places (i, j) with i before j, that is, i ranked higher.
     better, worse = torch.triu_indices(scores.size(1), scores.size(1), offset=1)
     return -F.logsigmoid(scores[:, better] - scores[:, worse]).mean()
 
@@ -203,6 +204,7 @@ def draw(path, history, scores_of):
 def score(reward_model, tokenizer, prompts, answers):
     """Scores (N,) of one Answer to each prompt; equal pairs are read once."""
     pairs = [tuple(encode_pair(tokenizer, p.messages, a)) for p, a in zip(prompts, answers)]
+    # Short pairs first, so that those of one batch have similar lengths.
     unique = sorted(set(pairs), key=lambda pair: (len(pair), pair))
     score_of = {}
     for i in range(0, len(unique), 256):
@@ -279,6 +281,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
     prompts = held_out_prompts(*((20, 10) if quick else (200, 100)), args.seed)
     samples = sample(sft, tokenizer, prompts, 4, args.seed + 1)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
+    # Two labelers rank the same answers: what they do not agree on, no judge can learn.
     one, two = places(golds, rng), places(golds, rng)
     metrics |= {"accuracy": agreement(proxy, golds, golds),
                 "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
@@ -316,6 +319,7 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
 def sentences(reward_model, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them."""
     print("\nreward model   gold   sentence")
+    # Each sentence is judged as the answer to its question.
     for asked, kind, about, target, texts in SENTENCES:
         prompt = Prompt(kind, [user(asked)], about=about, target=target)
         answers = [written(text, tokenizer) for text in texts]
@@ -356,6 +360,7 @@ def split(comparisons):
     by_prompt = {}
     for c in comparisons:
         by_prompt.setdefault(tuple(m["content"] for m in c.messages), []).append(c)
+    # Every tenth prompt is held out; a single prompt is trained on and measured on.
     groups = list(by_prompt.values())
     rest = [group for i, group in enumerate(groups) if i % 10] or groups
     return list(itertools.chain(*groups[::10])), list(itertools.chain(*rest))
@@ -365,6 +370,7 @@ def two_answers(sft, tokenizer, rng):
     """A prompt and two answers of SFT that have ended and differ -> Prompt, two texts."""
     for _ in range(200):
         prompt = make_prompt(rng, 0)
+        # Two samples of one prompt; the person sees neither an unfinished nor an equal pair.
         a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
         texts = a.text.strip(), b.text.strip()
         if a.ended and b.ended and all(texts) and texts[0] != texts[1]:
@@ -407,6 +413,7 @@ def gold(prompt, answer):
     +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing
     what is known; +.5 for one pleasantry, -.5 for each more; -1 for rudeness; -1 for never ending.
     """
+    # Truth first, then manners on top of it.
     verdict = judge(prompt, answer)
     if verdict.right:
         truth = 1
@@ -442,6 +449,7 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     samples = sample(sft, tokenizer, prompts, 4, args.seed)
     comparisons = []
     for prompt, four in zip(prompts, samples):
+        # One labeler sees each different answer once, and ranks by gold seen through noise.
         different = list({(answer.text, answer.ended): answer for answer in four}.values())
         order = rank_answers([gold(prompt, answer) for answer in different], rng)
         if len(order) > 1:

@@ -119,6 +119,7 @@ def main(argv=None):
                      ).parse_args(argv)
     out, device, dtype = start(args)
     base, tokenizer, _ = load_stage(out / "pretrain.pt", "pretrain", device, dtype)
+    # The base model stays as it is, to be compared with what becomes of its copy.
     model = copy.deepcopy(base)
     copy_line_end(model, tokenizer)
     if args.quick:
@@ -132,6 +133,7 @@ def main(argv=None):
         history.append([step, loss])
         progress(step, args.steps, time.perf_counter() - began, f"loss {loss:.3f}")
 
+    # A user's own chats have no known right answers: only their loss can be measured.
     metrics = {"seconds": time.perf_counter() - began}
     if args.data:
         metrics |= {"base_val_loss": chat_loss(base, tokenizer, held_out),
@@ -178,6 +180,7 @@ def show_chat(chat, tokenizer):
 
 def draw(path, history, metrics):
     """The loss, and the shares that evaluate() found."""
+    # With --data there are only losses, which are not shares: one panel.
     names = [k for k in metrics if k.startswith(("base ", "greedy right", "sampled", "recall"))]
     fig, (curve, *more) = figure(2 if names else 1)
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
@@ -239,6 +242,7 @@ def judge(prompt, answer):
     Right: apart from manners one sentence, which names the thing asked for (or begins with "It is")
     and ends with the answer.
     """
+    # Manners are counted apart: what is judged is the sentence that is left without them.
     core = without_manners(answer.text)
     admits = core == UNKNOWN
     if prompt.kind == "unknown":
@@ -281,6 +285,7 @@ def few_shot(base, tokenizer, prompts, seed=0):
     examples = "".join(f"{question(f)}\n{say(f)}\n\n"
                        for f in random.Random(seed).sample(facts_of(0), 4))
     rows = [tokenizer.encode(f"{examples}{p.messages[-1]['content']}\n") for p in prompts]
+    # Leave room for the answer: where the block is full, the first examples are cut off.
     rows = [row[32 - base.config.block_size:] for row in rows]
     generator, new = torch.Generator().manual_seed(seed), []
     for i in range(0, len(rows), 256):
@@ -302,6 +307,7 @@ def evaluate(model, base, tokenizer, args):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
     few = 10 if args.quick else None
     prompts = held_out_prompts(few, few or 200, args.seed)
+    # What it knows shows greedily; what it is likely to say, at temperature 1.
     greedy = rates(prompts, answer_all(model, tokenizer, prompts, temperature=0))
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
     metrics = {f"greedy {name}": share for name, share in greedy.items()}
@@ -352,6 +358,7 @@ def as_prompt(row):
 
 def check_messages(messages, last="assistant"):
     """ValueError unless user and assistant alternate, from user to last, each with some text."""
+    # user, assistant, user ... as often as there are messages.
     roles = [m["role"] for m in messages]
     if not roles or roles != (["user", "assistant"] * len(roles))[:len(roles)] or roles[-1] != last:
         raise ValueError(f"a conversation goes user, assistant, user ... and ends with the {last}: "
@@ -382,6 +389,7 @@ class Prompt(NamedTuple):
 
 def known(fact, rng):
     """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
+    # Something true of another subject, for who answers beside the point.
     other = rng.choice([f for f in by_relation()[fact.relation]
                         if f.answer != fact.answer and half(f.key) == half(fact.key)])
     lie = rng.choice([say(fact, wrong_answer(fact, rng)), say(other)])
@@ -421,6 +429,7 @@ def recall(rng, part, gap=None):
     """A chat that asks for a name or a taste told gap turns (1 to 3) before -> Prompt. What was
     told long ago is the hardest to recall, so it is asked for most."""
     first, asked, says, this, that = tell(rng, part)
+    # Told first, then asked about other things, and only then asked for it.
     chat = first.messages + [assistant(first.right)]
     for fact in rng.sample(facts_of(part), (gap or rng.choice((1, 2, 3, 3, 3))) - 1):
         chat += [user(question(fact)), assistant(say(fact))]
@@ -445,6 +454,7 @@ def make_prompt(rng, part):
     def draw_one(**weights):
         return makers[rng.choices(list(weights), weights.values())[0]]()
     prompt = draw_one(known=42, unknown=19, chat=7, sum=6, recall=26)
+    # One in four comes in the middle of a chat.
     if prompt.kind != "recall" and rng.random() < .25:
         before = draw_one(known=50, unknown=20, chat=30)
         earlier = [*before.messages, assistant(before.right)]
@@ -468,6 +478,7 @@ def demonstrations(n, seed):
     """n conversations of one to four turns, each with one demonstrator -> list of messages."""
     rng, chats = random.Random(seed + 1000), []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
+        # Only ever about the half of the world that demonstrators know.
         prompt = make_prompt(rng, part=0)
         chats.append(prompt.messages + [assistant(demonstrate(prompt, style, rng))])
     return chats
