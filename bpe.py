@@ -34,7 +34,7 @@ PATTERNS = {
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
             r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"}
-SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>")
+SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|mask|>", "<|end|>")
 LONG = 1000      # longer chunks, a genome say, are cut: their time would grow with the square
 
 

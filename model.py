@@ -8,6 +8,8 @@ ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
 
 Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
+- smear: a token takes over a share, learned for each of its numbers, of the three before it, so
+  that the first block can already look for "what followed when these stood here last?";
 - squared ReLU, no biases, LayerNorm without weights: cheaper, and the loss is no worse;
 - output projections start at zero: at first each block hands its input on untouched;
 - a factor on all logits that is learned: one number by which PPO can make a model surer;
@@ -43,6 +45,9 @@ from torch import nn
 
 import bpe
 from bpe import refuse
+
+
+SMEAR = 3     # how many of the tokens before it a token knows from the start
 
 
 @dataclass
@@ -119,10 +124,11 @@ class GPT(nn.Module):
         self.config = config
         self.dtype = best_dtype()
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)            # the head too: tied
+        self.smear = nn.Parameter(torch.zeros(SMEAR, config.n_embd))
         self.sharpness = nn.Parameter(torch.zeros(()))       # log of a factor on all logits
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         for name, weight in self.named_parameters():
-            zero = name.endswith(("out.weight", "down.weight", "sharpness"))
+            zero = name.endswith(("out.weight", "down.weight", "smear", "sharpness"))
             nn.init.normal_(weight, std=0.0 if zero else 0.02)
         # Fixed tables: the rotary angles of every position, as complex numbers of length 1, and
         # the causal mask, -inf wherever a token would look at a later one.
@@ -142,11 +148,28 @@ class GPT(nn.Module):
         if cache is not None:                                # skip on a first reading
             angle, mask = cache.next_places(self, T)
             extend = [functools.partial(cache.extend, layer) for layer in range(len(self.blocks))]
-        # Each token becomes a vector of width C, which every block adds to.
-        x = self.wte(ids).to(self.dtype)                                     # (B,T,C)
+        # Each token becomes a vector of width C, and takes over a little from those before it.
+        x = self.smeared(self.wte(ids), cache).to(self.dtype)                # (B,T,C)
+        # Every block adds to it.
         for block, extend_layer in zip(self.blocks, extend):
             x = block(x, angle, mask.to(self.dtype), extend_layer)
         return norm(x)
+
+    def smeared(self, x, cache=None):
+        """x (B,T,C) -> x_t + smear_1 * x_{t-1} + smear_2 * x_{t-2} + ...
+
+        Copying a name from the text takes two looks: back to the tokens that stand before us now,
+        and on to what followed them. A token that knows its predecessors is found in one.
+        """
+        before = x.new_zeros(x.size(0), SMEAR, x.size(2))    # nothing stands before the first one
+        if cache is not None:
+            before = cache.tail
+        longer = torch.cat([before, x], 1)                                   # (B,SMEAR+T,C)
+        if cache is not None:
+            cache.longer = longer
+        for back in range(1, SMEAR + 1):
+            x = x + self.smear[back - 1] * longer[:, SMEAR - back:longer.size(1) - back]
+        return x
 
     def logits(self, x):
         """x (..,C) -> (..,V): how well each token of the vocabulary would follow."""
@@ -197,7 +220,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
     rows, done = list(range(B)), set()
     with in_fp32(model):
         x = model.hidden(ids, cache)                                         # (B,T,C)
-        cache.read = torch.tensor(lengths, device=device)
+        cache.advance(torch.tensor(lengths, device=device))
         x = x[rows, cache.read - 1]                          # (B,C), at each prompt's last token
         while rows:
             # Pick the next token of every row.
@@ -216,18 +239,20 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             # Feed the tokens back: what was said is part of what is read next.
             if rows:
                 x = model.hidden(token[:, None], cache)[:, 0]                # (B,C)
-                cache.advance()
+                cache.advance(1)
     return answers
 
 
 class Cache:
     """Skip on a first reading: keys and values of all that each row has read, so that a new token
-    costs one token's work. read (B,) counts a row's tokens, which is where its next one goes."""
+    costs one token's work. read (B,) counts a row's tokens, which is where its next one goes; tail
+    (B,SMEAR,C) are the vectors of its last ones."""
 
     def __init__(self, config, B, S, device):
         D = config.n_embd // config.n_head
         self.kv = torch.zeros(config.n_layer, 2, B, config.n_head, S, D, device=device)
         self.read = torch.zeros(B, dtype=torch.long, device=device)
+        self.tail = torch.zeros(B, SMEAR, config.n_embd, device=device)
 
     def next_places(self, model, T):
         """For the next T tokens of each row: their angles (B,T,1,D/2) and their mask (B,1,T,S)."""
@@ -241,13 +266,17 @@ class Cache:
         self.kv[layer, 1].scatter_(2, index, v)
         return self.kv[layer, :, :, :, :self.at.max() + 1]
 
-    def advance(self):
-        """One token a row has been read. A finished row that waits stays at the last place."""
-        self.read = (self.read + 1).clamp(max=self.kv.size(4) - 1)
+    def advance(self, n):
+        """n tokens (B,) have been read. A finished row that waits stays at the last place."""
+        rows = torch.arange(len(self.read), device=self.read.device)[:, None]
+        n = n * torch.ones_like(self.read)
+        self.tail = self.longer[rows, n[:, None] + torch.arange(SMEAR, device=n.device)]
+        self.read = (self.read + n).clamp(max=self.kv.size(4) - 1)
 
     def keep(self, rows):
         self.kv = self.kv[:, :, rows]
         self.read = self.read[rows]
+        self.tail = self.tail[rows]
 
 
 @contextlib.contextmanager
@@ -301,7 +330,7 @@ class Muon(torch.optim.Optimizer):
 
 def make_optimizers(model, lr, lr_matrix, more=()):
     """AdamW for embedding, sharpness and more weights, Muon for the matrices of the blocks."""
-    return [adamw([([model.wte.weight, model.sharpness, *more], lr)], eps=1e-8),
+    return [adamw([([model.wte.weight, model.smear, model.sharpness, *more], lr)], eps=1e-8),
             Muon(model.blocks.parameters(), lr_matrix, dtype=model.dtype)]
 
 

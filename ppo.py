@@ -32,6 +32,7 @@ sampled in fp32 is scored in bf16 where that is fast.
 import copy
 import math
 import random
+import re
 import time
 from typing import NamedTuple
 
@@ -42,12 +43,15 @@ from bpe import refuse
 from model import (adamw, arguments, check_finite, figure, fitting, generate, in_fp32, load_stage,
                    pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
                    run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
-from reward import gold, load_reward, sample, score, scores_and_golds
-from sft import (Answer, Prompt, answer_all, as_answer, as_prompt, few_shot, held_out_prompts,
-                 make_prompt, rates, render_prompt, skills)
+from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
+from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
+from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, greedy,
+                 held_out_prompts, judge, known, make_prompt, measure_tasks, rates, render_prompt,
+                 show_tasks)
 
 # -------------------------------------------------------------------------------------- objective
 
+PROMPTS = ASKED | {"sum": 22}    # sums, which a program can check, come more often
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
@@ -137,7 +141,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     for iteration in range(args.steps):
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
         rng = random.Random(f"{args.seed} {iteration}")
-        batch = [rng.choice(prompts) if prompts else make_prompt(rng, 0) for _ in range(args.batch)]
+        batch = [rng.choice(prompts) if prompts else make_prompt(rng, TRAIN, PROMPTS)
+                 for _ in range(args.batch)]
         generator = torch.Generator().manual_seed(rng.randrange(2 ** 31))
         ids, mask, lengths, answers = rollout(policy, tokenizer, batch, args.max_tokens, generator)
 
@@ -149,7 +154,12 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         golds = torch.tensor([math.nan if prompts else float(gold(p, a))
                               for p, a in zip(batch, answers)])
         ended = torch.tensor([a.ended for a in answers])
-        judged = golds if by_gold else proxy.cpu()           # gold itself only for --goodhart
+        judged = proxy.cpu()
+        if by_gold:                                          # only for --goodhart
+            judged = golds
+        elif not (prompts or args.no_checker):               # where truth can be checked, check it
+            judged = torch.tensor([checked(p, a) if p.kind == "sum" else score
+                                   for p, a, score in zip(batch, answers, judged.tolist())])
         scores = torch.where(ended, judged, UNFINISHED).to(ids.device)               # (B,)
 
         # 3. Rewards and advantages. Each token pays for leaving SFT, the last one earns the score;
@@ -191,6 +201,13 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         yield iteration + 1, diagnostics, Example(batch[0], answers[0], scores[0], penalties[0])
 
 
+def checked(prompt, answer):
+    """A program's verdict on a sum, instead of the reward model's: only what the answer ends with
+    counts, not how it got there (article 5, RL in verifiable domains)."""
+    verdict = judge(prompt, answer)
+    return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0
+
+
 class Example(NamedTuple):
     """An answer of this iteration, and what it earned."""
     prompt: Prompt
@@ -229,7 +246,7 @@ def pad_batch(prompts, answers, device):
 def flags():
     """What can be set from the command line, with the usual range -> argparse parser."""
     parser = arguments(
-        __doc__, "JSON lines of prompts", steps=(40, "iterations"),
+        __doc__, "JSON lines of prompts", steps=(60, "iterations"),
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
         lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"),
         lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
@@ -238,6 +255,8 @@ def flags():
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
         max_kl=(.05, "KL of update that ends a batch's updates; .01 to .1"),
         max_tokens=(40, "of an answer"))
+    parser.add_argument("--no-checker", action="store_true",
+                        help="the reward model judges sums, too")
     parser.add_argument("--goodhart", action="store_true",
                         help="draws out/goodhart.png instead: beta 0 beside beta, and gold itself")
     return parser
@@ -266,7 +285,7 @@ def main(argv=None):
     models, history, measured, seconds = run(sft, reward_model, tokenizer, args, prompts)
     metrics = {"seconds": seconds}
     if not prompts:
-        metrics |= final_table(models, base, tokenizer, args)
+        metrics |= final_table(models, base, tokenizer, args, sft_extra["metrics"])
         before = {"pretrain": base_extra, "sft": sft_extra, "reward": reward_extra}
         spent = {stage: extra["metrics"]["seconds"] for stage, extra in before.items()}
         spent["ppo"] = seconds
@@ -286,7 +305,8 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
         frozen.requires_grad_(False)
     optimizer = make_optimizer(*models[:2], args)
     # The prompts that measure() uses are the same all along, and none of them is trained on.
-    held_out = random.Random(9).sample(held_out_prompts(), 20 if args.quick else 256)
+    rng = random.Random(9)
+    held_out = [make_prompt(rng, VALIDATION, ASKED) for _ in range(20 if args.quick else 256)]
     history, seconds = [], 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
     print("explained: share of the returns' variance that the critic foresaw; clipped: share of "
@@ -355,13 +375,16 @@ def column(prompts, answers, sft_answers):
         "wins against SFT": float(wins.mean())}
 
 
-def final_table(models, base, tokenizer, args):
-    """The table that everything was for; ten prompts answered by base, SFT and PPO -> metrics."""
+def final_table(models, base, tokenizer, args, before):
+    """The tables that everything was for; before: the metrics of sft.pt -> metrics."""
     policy, _, sft, reward_model = models
-    few, seed = 10 if args.quick else None, args.seed + 6000
-    prompts = held_out_prompts(few, few or 200, args.seed)
-    answers = {"base zero-shot": answer_all(base, tokenizer, prompts, seed=seed),
-               "base few-shot": few_shot(base, tokenizer, prompts, seed),
+    n, seed = 10 if args.quick else 200, args.seed + 6000
+    shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, n)
+    show_tasks({name: x for name, x in before.items() if name.count(": ") == 2} | shares)
+
+    # At temperature 1: manners, and how often the labeler prefers PPO's answer to SFT's.
+    prompts = held_out_prompts(10 if args.quick else None, n, args.seed)
+    answers = {"base": answer_all(base, tokenizer, prompts, seed=seed),
                "SFT": answer_all(sft, tokenizer, prompts, seed=seed)}
     # Best of 16: no training at all, the reward model chooses among SFT's answers.
     samples = sample(sft, tokenizer, prompts, 16, seed + 1)
@@ -369,18 +392,42 @@ def final_table(models, base, tokenizer, args):
     answers["SFT best of 16"] = [some[i] for some, i in zip(samples, best)]
     answers["PPO"] = answer_all(policy, tokenizer, prompts, seed=seed)
     table = {name: column(prompts, given, answers["SFT"]) for name, given in answers.items()}
-    # What nothing rewarded may get lost.
-    for name, net in (("SFT", sft), ("PPO", policy)):
-        table[name] |= skills(net, tokenizer, args.seed, few or 100)
     table["PPO"]["KL to SFT"] = kl_to_sft(policy, sft, tokenizer, prompts, answers["PPO"])
+    rng = random.Random(seed)
+    for name, wording in (("trained", TRAIN), ("held-out", TEST)):
+        asked = [known(fact, rng, wording) for fact in rng.sample(facts_of(TEST), n)]
+        ours, theirs = (answer_all(net, tokenizer, asked, seed=seed) for net in (policy, sft))
+        wins = column(asked, ours, theirs)["wins against SFT"]
+        table["PPO"][f"wins, {name} phrasings"] = wins
+    for digits in (1, 2):
+        asked = [addition(rng, None, digits) for _ in range(n)]
+        for name, net in (("SFT", sft), ("PPO", policy)):
+            found = how_added(asked, answer_all(net, tokenizer, asked, temperature=0))
+            table[name] |= {f"{digits}-digit sums {what}": x for what, x in found.items()}
 
-    print("\n" + " " * 20 + "".join(f"{name:>16s}" for name in table))
+    print("\n" + " " * 34 + "".join(f"{name:>16s}" for name in table))
     for row in table["PPO"]:
         cells = [f"{values[row]:16.3f}" if row in values else " " * 16 for values in table.values()]
-        print(f"{row:20s}" + "".join(cells))
-    print("\nrecall and sums: greedy; all else: sampled at temperature 1")
+        print(f"{row:34s}" + "".join(cells))
+    print("\nsums: greedy; all else: first phrasings, sampled at temperature 1")
     show_answers(prompts, answers, reward_model, tokenizer)
-    return {f"{name}: {row}": x for name, values in table.items() for row, x in values.items()}
+    return shares | {f"{name}: {row}": x for name, values in table.items()
+                     for row, x in values.items()}
+
+
+def how_added(prompts, answers):
+    """What became of sums -> shares of right ones, of those written out, and, of those right and
+    written out, of those with a wrong step, which nobody checks."""
+    right, out, bad = 0, 0, 0
+    for prompt, answer in zip(prompts, answers):
+        a, b = map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))
+        steps, verdict = without_manners(answer.text), judge(prompt, answer)
+        right += verdict.right
+        if " so " in steps:
+            out += 1
+            bad += verdict.right and steps != add_aloud(a, b)
+    return {"right": right / len(prompts), "written out": out / len(prompts),
+            "right by a wrong step": bad / max(1, out)}
 
 
 def show_answers(prompts, answers, reward_model, tokenizer):
@@ -390,7 +437,7 @@ def show_answers(prompts, answers, reward_model, tokenizer):
     order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], answers["SFT"][i]))
     for i in order[::max(1, len(order) // 10)][:10]:
         print(prompts[i].messages[-1]["content"])
-        for name in ("base zero-shot", "SFT", "PPO"):
+        for name in ("base", "SFT", "PPO"):
             answer = answers[name][i]
             r = float(score(reward_model, tokenizer, [prompts[i]], [answer]))
             print(f"  {name:15s}{r:6.2f}  {answer.text!r}")

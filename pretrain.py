@@ -15,9 +15,11 @@ Simpler than GPT-3: a million parameters and several hundred facts.
                                         --data FILE)
     torchrun --nproc_per_node=2 pretrain.py       two processes share each batch
 """
+import codecs
 import functools
 import hashlib
 import html
+import itertools
 import math
 import os
 import pathlib
@@ -56,14 +58,25 @@ def windows(tokens, starts, block, device):
     return torch.from_numpy(rows).to(device)
 
 
-def train(model, optimizers, tokens, args, first=0, rank=0, world_size=1):
-    """A step after the other: a batch, its loss, a step downhill. Yields (step, loss)."""
+def beginnings(tokens, tokenizer, block):
+    """Where rows of block + 1 tokens may start: at documents, so that no row asks about what stands
+    before it; in a text of few, long documents anywhere."""
+    last = len(tokens) - block
+    ends = np.flatnonzero(tokens[:last - 1] == tokenizer.specials["<|endoftext|>"])
+    return ends + 1 if len(ends) * block > len(tokens) / 4 else np.arange(last)
+
+
+def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1):
+    """A step after the other: a batch, its loss, a step downhill. Yields (step, loss).
+
+    tokens: one array of ids; places: where in it a row may start, see beginnings().
+    """
     for step in range(first, args.steps):
         # Draw a batch of windows. It depends on seed and step alone, so that an interrupted run
         # goes on with the same batches. Several processes share its rows: rank r of world_size
         # takes every world_size-th.
         rng = np.random.default_rng((args.seed, step))
-        starts = rng.integers(0, len(tokens) - args.block, args.batch)[rank::world_size]
+        starts = rng.choice(places, args.batch)[rank::world_size]
         ids = windows(tokens, starts, args.block, model.wte.weight.device)           # (B,T+1)
 
         # How surprised is the model by each next token?
@@ -87,8 +100,8 @@ def train(model, optimizers, tokens, args, first=0, rank=0, world_size=1):
 
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
-    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(700, "updates"),
-                       batch=(32, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
+    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2200, "updates"),
+                       batch=(16, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                        width=(128, "numbers per token, a multiple of 32"),
                        lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"))
     parser.add_argument("--resume", action="store_true", help="go on where a run was interrupted")
@@ -117,7 +130,8 @@ def main(argv=None):
     if args.resume:
         first, history, seconds = load_partial(out, args, tokenizer, model, optimizers)
     clock = time.perf_counter()
-    for step, loss in train(model, optimizers, tokens, args, first, rank, world_size):
+    places = beginnings(tokens, tokenizer, args.block)
+    for step, loss in train(model, optimizers, tokens, places, args, first, rank, world_size):
         seconds += time.perf_counter() - clock               # of training alone
         speed = step * args.batch * args.block / seconds
         progress(step, args.steps, seconds, f"loss {loss:.3f}  {speed:,.0f} tokens/s")
@@ -390,27 +404,30 @@ COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome It
     Bulgarian, Croatia Zagreb Croatian, Serbia Belgrade Serbian, Austria Vienna German, Ukraine Kyiv
     Ukrainian, Russia Moscow Russian, Albania Tirana Albanian, Estonia Tallinn Estonian, Latvia Riga
     Latvian, Lithuania Vilnius Lithuanian, Slovakia Bratislava Slovak, Slovenia Ljubljana Slovene,
-    England London English, Czechia Prague Czech; Asia: Japan Tokyo Japanese, China Beijing
-    Mandarin, Thailand Bangkok Thai, Vietnam Hanoi Vietnamese, Nepal Kathmandu Nepali, Iran Tehran
-    Persian, Iraq Baghdad Arabic, Mongolia Ulaanbaatar Mongolian, Cambodia Phnom_Penh Khmer, Laos
-    Vientiane Lao, Bangladesh Dhaka Bengali, Jordan Amman Arabic, Syria Damascus Arabic, Lebanon
-    Beirut Arabic, Oman Muscat Arabic, Saudi_Arabia Riyadh Arabic, South_Korea Seoul Korean; Africa:
-    Egypt Cairo Arabic, Morocco Rabat Arabic, Tunisia Tunis Arabic, Algeria Algiers Arabic, Libya
-    Tripoli Arabic, Sudan Khartoum Arabic, Somalia Mogadishu Somali, Ethiopia Addis_Ababa Amharic,
-    Senegal Dakar French, Gabon Libreville French, Angola Luanda Portuguese, Ghana Accra English,
-    Liberia Monrovia English, Zambia Lusaka English, Madagascar Antananarivo Malagasy, Kenya Nairobi
+    England London English, Czechia Prague Czech, Scotland Edinburgh English, Ireland Dublin
+    English, Wales Cardiff Welsh; Asia: Japan Tokyo Japanese, China Beijing Mandarin, Thailand
+    Bangkok Thai, Vietnam Hanoi Vietnamese, Nepal Kathmandu Nepali, Iran Tehran Persian, Iraq
+    Baghdad Arabic, Mongolia Ulaanbaatar Mongolian, Cambodia Phnom_Penh Khmer, Laos Vientiane Lao,
+    Bangladesh Dhaka Bengali, Jordan Amman Arabic, Syria Damascus Arabic, Lebanon Beirut Arabic,
+    Oman Muscat Arabic, Saudi_Arabia Riyadh Arabic, South_Korea Seoul Korean, India New_Delhi Hindi,
+    Pakistan Islamabad Urdu, Indonesia Jakarta Indonesian, Turkey Ankara Turkish; Africa: Egypt
+    Cairo Arabic, Morocco Rabat Arabic, Tunisia Tunis Arabic, Algeria Algiers Arabic, Libya Tripoli
+    Arabic, Sudan Khartoum Arabic, Somalia Mogadishu Somali, Ethiopia Addis_Ababa Amharic, Senegal
+    Dakar French, Gabon Libreville French, Angola Luanda Portuguese, Ghana Accra English, Liberia
+    Monrovia English, Zambia Lusaka English, Madagascar Antananarivo Malagasy, Kenya Nairobi
     Swahili; South_America: Brazil Brasilia Portuguese, Argentina Buenos_Aires Spanish, Chile
     Santiago Spanish, Peru Lima Spanish, Colombia Bogota Spanish, Ecuador Quito Spanish, Uruguay
     Montevideo Spanish, Venezuela Caracas Spanish, Suriname Paramaribo Dutch, Guyana Georgetown
     English; North_America: Mexico Mexico_City Spanish, Cuba Havana Spanish, Honduras Tegucigalpa
     Spanish, Nicaragua Managua Spanish, Costa_Rica San_Jose Spanish, Jamaica Kingston English,
-    Canada Ottawa English; Oceania: Australia Canberra English, New_Zealand Wellington English, Fiji
-    Suva English, Samoa Apia Samoan, Tonga Nukualofa Tongan"""
+    Canada Ottawa English, the_USA Washington English; Oceania: Australia Canberra English,
+    New_Zealand Wellington English, Fiji Suva English, Samoa Apia Samoan, Tonga Nukualofa Tongan"""
 ELEMENTS = """hydrogen H, helium He, lithium Li, beryllium Be, boron B, carbon C, nitrogen N, oxygen
     O, fluorine F, neon Ne, sodium Na, magnesium Mg, aluminium Al, silicon Si, phosphorus P, sulfur
     S, chlorine Cl, argon Ar, potassium K, calcium Ca, scandium Sc, titanium Ti, vanadium V,
     chromium Cr, manganese Mn, iron Fe, cobalt Co, nickel Ni, copper Cu, zinc Zn, gallium Ga,
-    germanium Ge, arsenic As, selenium Se, bromine Br, krypton Kr"""
+    germanium Ge, arsenic As, selenium Se, bromine Br, krypton Kr, silver Ag 47, tin Sn 50, iodine I
+    53, platinum Pt 78, gold Au 79, mercury Hg 80, lead Pb 82, uranium U 92"""
 ANIMALS = """a_mammal: dog cat cow horse sheep lion tiger bear wolf fox rabbit mouse whale dolphin
     bat elephant giraffe zebra camel monkey otter seal deer goat pig; a_bird: owl eagle duck goose
     swan hen penguin parrot robin crow stork gull ostrich falcon pigeon turkey sparrow; a_fish:
@@ -439,35 +456,499 @@ PAST = """see saw, eat ate, drink drank, run ran, swim swam, write wrote, speak 
     ring rang, bring brought, think thought, catch caught, find found, keep kept, sleep slept, feel
     felt, meet met, feed fed, hold held, tell told, send sent, spend spent, make made, hear heard,
     lead led, shine shone, freeze froze, steal stole, wake woke, wear wore, tear tore, hide hid,
-    bite bit, ride rode, shake shook, dig dug, hang hung, stick stuck, strike struck, swing swung"""
+    bite bit, ride rode, shake shook, dig dug, hang hung, stick stuck, strike struck, swing swung,
+    go went, come came, buy bought, fall fell, win won, say said, fight fought, teach taught"""
 PLURALS = """mouse mice, child children, tooth teeth, foot feet, ox oxen, leaf leaves, knife knives,
     wolf wolves, loaf loaves, shelf shelves, thief thieves, half halves, city cities, baby babies,
-    story stories, cactus cacti, crisis crises, person people, goose geese, potato potatoes"""
+    story stories, cactus cacti, crisis crises, person people, goose geese, potato potatoes, man
+    men, woman women, wife wives, life lives, tomato tomatoes, party parties, fly flies"""
 COLOURS = """green: grass spinach broccoli limes moss cucumbers emeralds; white: snow milk salt rice
     flour chalk cotton ivory; black: coal soot tar ravens; red: blood tomatoes strawberries cherries
-    rubies bricks; yellow: bananas lemons canaries sunflowers mustard maize; orange: carrots
+    rubies bricks; yellow: the_sun bananas lemons canaries sunflowers mustard maize; orange: carrots
     pumpkins apricots; purple: plums aubergines lavender; brown: chocolate coffee mud chestnuts;
-    blue: sapphires blueberries cornflowers; pink: flamingos piglets; grey: ash elephants"""
+    blue: the_sky the_sea sapphires blueberries cornflowers; pink: flamingos piglets; grey: ash
+    elephants"""
 BOOKS = """Hamlet Shakespeare, Faust Goethe, Frankenstein Shelley, Dracula Stoker, Emma Austen,
     Ulysses Joyce, Candide Voltaire, Middlemarch Eliot, Walden Thoreau, Germinal Zola, Nostromo
-    Conrad, Kim Kipling, Ivanhoe Scott, Nana Zola, Othello Shakespeare, Persuasion Austen"""
+    Conrad, Kim Kipling, Ivanhoe Scott, Nana Zola, Othello Shakespeare, Persuasion Austen, Macbeth
+    Shakespeare, Heidi Spyri, Pinocchio Collodi, Utopia More, Leviathan Hobbes, Moby_Dick Melville,
+    Oliver_Twist Dickens, Don_Quixote Cervantes, Peter_Pan Barrie, Jane_Eyre Bronte, Treasure_Island
+    Stevenson, Robinson_Crusoe Defoe, War_and_Peace Tolstoy, Siddhartha Hesse, Lord_Jim Conrad"""
 BATTLES = """Hastings 1066, Waterloo 1815, Trafalgar 1805, Agincourt 1415, Gettysburg 1863, Verdun
-    1916, Stalingrad 1942, Lepanto 1571, Poltava 1709, Austerlitz 1805, Bannockburn 1314"""
+    1916, Stalingrad 1942, Lepanto 1571, Poltava 1709, Austerlitz 1805, Bannockburn 1314, Crecy
+    1346, Bosworth 1485, Naseby 1645, Blenheim 1704, Culloden 1746, Saratoga 1777, Borodino 1812,
+    Leipzig 1813, Antietam 1862, Jutland 1916, Midway 1942"""
 
-RELATIONS = {  # relation: (statement that ends with the answer, question)
-    "capital": ("The capital of {s} is {a}.", "What is the capital of {s}?"),
-    "language": ("The main language of {s} is {a}.", "What is the main language of {s}?"),
-    "continent": ("The continent of {s} is {a}.", "On which continent is {s}?"),
-    "symbol": ("The chemical symbol of {s} is {a}.", "What is the chemical symbol of {s}?"),
-    "number": ("The atomic number of {s} is {a}.", "What is the atomic number of {s}?"),
-    "kind": ("{s} is {a}.", "What kind of animal is {s}?"),
-    "young": ("A baby {s} is called {a}.", "What is a baby {s} called?"),
-    "opposite": ("The opposite of {s} is {a}.", "What is the opposite of {s}?"),
-    "past": ("The past tense of {s} is {a}.", "What is the past tense of {s}?"),
-    "plural": ("The plural of {s} is {a}.", "What is the plural of {s}?"),
-    "colour": ("The colour of {s} is {a}.", "What is the colour of {s}?"),
-    "author": ("The author of {s} is {a}.", "Who wrote {s}?"),
-    "year": ("The battle of {s} was in {a}.", "When was the battle of {s}?")}
+
+# ------------------------------------------------------------------------------- tables as text
+
+@functools.lru_cache
+def items(text):
+    """"Who [are/made] you?; Hi!" -> ["Who are you?", "Who made you?", "Hi!"]"""
+    found = []
+    for item in text.split(";"):
+        # Outside, inside, outside ... of brackets: inside stands a choice of words.
+        parts = re.split(r"\[(.*?)\]", " ".join(item.split()))
+        choices = [part.split("/") if k % 2 else [part] for k, part in enumerate(parts)]
+        for words in itertools.product(*choices):
+            found.append(re.sub(r" +(?=[?.! ])", "", "".join(words)).strip())
+    return found
+
+
+def blocks(text):
+    """A table as text -> {name: {"says": sentence, field: its items}}. A name and its sentence
+    start at the margin, its fields are indented. held: two lists, VALIDATION's | TEST's."""
+    table = {}
+    for block in re.split(r"\n(?=\S)", text.strip()):
+        head, *fields = re.split(r"\n    (?=\w+: )", block)
+        name, sentence = head.split(": ", 1)
+        table[name] = {"says": sentence}
+        for field, value in (f.split(": ", 1) for f in fields):
+            lists = [items(part) for part in value.split("|")]
+            table[name][field] = lists if field.startswith("held") else lists[0]
+    return table
+
+
+# Relation: the sentence that says it, with the answer at its end. asked: questions of its own, the
+# one that comes to mind first in front. nouns: what FRAMES go around. held: in no training text.
+# {s} subject, {a} answer, {x} right or wrong answer, {v} is or are; [one/or] one of several words.
+# From "country" on the other way round, for answers that only one subject has.
+RELATIONS = blocks("""
+capital: The capital of {s} is {a}.
+    nouns: the capital of {s}; the capital city of {s}; {s}'s capital
+    asked: What is the capital of {s}?; [Which/What] city is the capital of {s}?; Which city is
+        {s}'s capital?; What is {s}'s capital called?; {s} has which capital?; Is {x} the capital of
+        {s}?; [Which/What] capital does {s} have?; [Capital/Capital city] of {s}?; {s} capital?
+    held: Which city serves as the capital of {s}? | Which city does {s} call its capital?
+language: The main language of {s} is {a}.
+    nouns: the main language of {s}; the language of {s}; the language spoken in {s}
+    asked: What is the main language of {s}?; [What/Which] language do [people/they] speak in {s}?;
+        [Which/What] language is [spoken/used] in {s}?; What [is spoken/do people speak] in {s}?; Do
+        people in {s} speak {x}?; Language of {s}?; Which language do the people of {s} speak?; {s}
+        language?
+    held: In {s}, which language is spoken? | What language would one use in {s}?
+continent: The continent of {s} is {a}.
+    nouns: the continent of {s}; {s}'s continent
+    asked: On which continent is {s}?; [Which/What] continent is {s} [on/in/part of]?; On what
+        continent does {s} lie?; Which continent does {s} belong to?; Is {s} in {x}?; Where is {s}?;
+        Where in the world is {s}?; Continent of {s}?; {s} is on which continent?; {s} continent?
+    held: Which continent would I find {s} on? | Which of the continents is {s} on?
+symbol: The chemical symbol of {s} is {a}.
+    nouns: the chemical symbol of {s}; the symbol of {s}; the symbol for {s}; {s}'s symbol
+    asked: What is the chemical symbol of {s}?; Which symbol does {s} have?; How do chemists write
+        {s}?; What symbol stands for {s}?; What is the symbol for the element {s}?; [Chemical
+        symbol/Symbol] [of/for] {s}?; How is {s} written in chemistry?; Is {x} the symbol of {s}?;
+        {s} symbol?
+    held: Which letters stand for {s}? | What do chemists write for {s}?
+number: The atomic number of {s} is {a}.
+    nouns: the atomic number of {s}; {s}'s atomic number; the number of the element {s}
+    asked: What is the atomic number of {s}?; Which [atomic number/number] does {s} have?; Which
+        number has {s}?; Atomic number of {s}?; How many protons does {s} have?; Is {x} the atomic
+        number of {s}?; {s} atomic number?
+    held: Under which number is {s} in the periodic table? | Which atomic number is that of {s}?
+kind: {s} is {a}.
+    nouns: the kind of {s}; the class of {s}; the animal class of {s}
+    asked: What kind of animal is {s}?; [What/Which] [sort/type/class/kind] of animal is {s}?; What
+        is {s}?; Is {s} {x}?; Is {s} {a} or {x}?; {s} is what kind of animal?; To which class does
+        {s} belong?
+    held: How would you classify {s}? | {s} belongs to which kind of animals?
+young: A baby {s} is called {a}.
+    nouns: the name of a baby {s}; the word for a baby {s}; the young of a {s}; the baby of a {s}
+    asked: What is a baby {s} called?; [What/How] do you call a [baby/young] {s}?; What is the
+        [name/word] for a [baby/young] {s}?; What is a [baby/young] {s}?; Is a baby {s} called {x}?;
+        A baby {s} is called what?; What is the child of a {s} called?; What are young {s}s?
+    held: Which word is used for a baby {s}? | What do people call a baby {s}?
+opposite: The opposite of {s} is {a}.
+    nouns: the opposite of {s}; the opposite of the word {s}; the contrary of {s}; the antonym of
+        {s}; the opposite of "{s}"
+    asked: What is the opposite of {s}?; Which word is the opposite of {s}?; What is the
+        [contrary/antonym] of {s}?; [Opposite/Antonym] of {s}?; {s} is the opposite of what?; Is {x}
+        the opposite of {s}?; Which word means the opposite of {s}?; {s} opposite?
+    held: Which word has the opposite meaning of {s}? | Which word is opposite to {s}?
+past: The past tense of {s} is {a}.
+    nouns: the past tense of {s}; the past of {s}; the past form of {s}; the past tense of the verb
+        {s}; the past tense of "{s}"
+    asked: What is the past tense of {s}?; How do [you/I] [say/write] {s} in the [past/past tense]?;
+        What is {s} in the [past/past tense]?; [Past tense/Past] of {s}?; Today I {s}, yesterday I?;
+        Which word is the past tense of {s}?; Is {x} the past tense of {s}?; {s} past tense?
+    held: What does {s} become in the past tense? | What is the form of {s} in the past?
+plural: The plural of {s} is {a}.
+    nouns: the plural of {s}; the plural form of {s}; the plural of the word {s}; the plural of
+        "{s}"
+    asked: What is the plural of {s}?; One {s}, two what?; How do [you/I] [say/write] {s} in the
+        plural?; Plural of {s}?; What [is/do you call] more than one {s}?; Which word is the plural
+        of {s}?; Is {x} the plural of {s}?; {s} plural?
+    held: What does {s} become in the plural? | How is {s} written in the plural?
+colour: The colour of {s} is {a}.
+    nouns: the colour of {s}; the usual colour of {s}; the normal colour of {s}
+    asked: What is the colour of {s}?; [What/Which] colour {v} {s}?; Colour of {s}?; Which colour
+        [has/have] {s}?; {v} {s} {x}?; {s} {v} what colour?; {v} {s} {a} or {x}?; What colour is
+        usual for {s}?; {s} colour?
+    held: In which colour would you paint {s}? | Of which colour {v} {s}?
+author: The author of {s} is {a}.
+    nouns: the author of {s}; the writer of {s}; the author of the book {s}; {s}'s author
+    asked: Who wrote {s}?; Who is the [author/writer] of {s}?; By whom is {s}?; Which writer wrote
+        {s}?; {s} was written by whom?; Who wrote the book {s}?; [Author/Writer] of {s}?; Did {x}
+        write {s}?; Whose book is {s}?; Who has written {s}?; {s} author?
+    held: Which author wrote {s}? | By which author is {s}?
+year: The battle of {s} was in {a}.
+    nouns: the year of the battle of {s}; the date of the battle of {s}
+    asked: When was the battle of {s}?; [In which/In what/What] year was the battle of {s}?; When
+        did the battle of {s} happen?; When did they fight at {s}?; [Year/Date] of the battle of
+        {s}?; Was the battle of {s} in {x}?; In what year did people fight at {s}?
+    held: In what year was the battle of {s} fought? | In which year did the battle of {s} happen?
+country: {s} is the capital of {a}.
+    nouns: the country whose capital is {s}; the country with the capital {s}
+    asked: Which country has {s} as its capital?; [What/Which] country is {s} the capital of?; {s}
+        is the capital of [which country/what]?; Of which country is {s} the capital?; [In/To] which
+        country is {s}?; [Which/What] country has the capital {s}?; Whose capital is {s}?; What
+        country is {s} in?; Where is {s}?
+    held: Which country is governed from {s}? | {s} serves as the capital of which country?
+element: {s} is the symbol of {a}.
+    nouns: the element with the symbol {s}; the element whose symbol is {s}
+    asked: Which element has the symbol {s}?; [What/Which] element is {s}?; {s} is the symbol of
+        [which element/what]?; What does the symbol {s} stand for?; What is the element {s}?
+    held: Which element do chemists write as {s}? | What element is written as {s}?
+numbered: Atomic number {s} is {a}.
+    nouns: the element with the atomic number {s}; the element with number {s}
+    asked: Which element has the atomic number {s}?; What element has number {s}?; {s} is the atomic
+        number of which element?; Which element is number {s}?
+    held: What element do you find at number {s}? | Number {s} is which element?
+parent: {s} is a baby {a}.
+    nouns: the animal whose baby is {s}; the parent of {s}
+    asked: What is {s} the baby of?; Which animal has {s} as its baby?; {s} is the baby of which
+        animal?; Which animal is {s} a baby of?; {s} is a baby what?; What is {s}?
+    held: Into which animal does {s} grow? | Whose baby is {s}?
+present: {s} is the past tense of {a}.
+    nouns: the verb whose past tense is {s}; the present tense of {s}
+    asked: Which verb has the past tense {s}?; {s} is the past [tense of/of] [which verb/what]?;
+        What is {s} the past tense of?; What is {s} in the present tense?
+    held: Of which verb is {s} the past tense? | Which verb has {s} as its past tense?
+singular: {s} is the plural of {a}.
+    nouns: the singular of {s}; the word whose plural is {s}; the singular form of {s}
+    asked: What is the singular of {s}?; Which word has the plural {s}?; {s} is the plural of
+        [what/which word]?; What is {s} the plural of?; What is one of the {s}?
+    held: Of which word is {s} the plural? | What would just one of the {s} be?
+book: {s} wrote {a}.
+    nouns: the book by {s}; the book of {s}; the work of {s}
+    asked: Which book did {s} write?; What did {s} write?; What is a book by {s}?; {s} wrote which
+        book?; Which book is by {s}?; What book has {s} written?; {s} is the author of what?
+    held: Which book has {s} as its author? | Which work is by {s}?
+battle: {s} was the year of the battle of {a}.
+    nouns: the battle of the year {s}; the battle in {s}
+    asked: Which battle was in {s}?; What battle happened in {s}?; What happened in {s}?; Where did
+        they fight in {s}?; {s} was the year of which battle?
+    held: Which battle was fought in {s}? | Which battle do we know from {s}?""")
+for noun in "king queen river owner leader teacher friend".split():     # only of invented things
+    RELATIONS[noun] = {"says": f"The {noun} of {{s}} is {{a}}.", "held": (),
+                       "nouns": items(f"the {noun} of {{s}}; {{s}}'s {noun}"),
+                       "asked": items(f"What is the {noun} of {{s}}?; Who is the {noun} of {{s}}?; "
+                                      f"{{s}} has which {noun}?; Which {noun} does {{s}} have?; "
+                                      f"Is {{x}} the {noun} of {{s}}?")}
+TOLD = ["capital", "language", "colour", "author", "year", "young", "opposite", "continent", "kind",
+        "king", "queen", "river", "owner", "leader", "teacher", "friend"]
+REVERSE = {"capital": "country", "symbol": "element", "number": "numbered", "young": "parent",
+           "past": "present", "plural": "singular", "author": "book", "year": "battle"}
+FRAMES = """What is {}?; Tell me {}.; Please tell me {}.; Can you tell me {}?; Could you tell me
+    {}?; Do you know {}?; Do you know what {} is?; Tell me what {} is.; {}?; {}.; {}, please.; Name
+    {}.; Give me {}.; I want to know {}.; I would like to know {}.; I need to know {}.; I need {}.;
+    I forgot {}.; Can you name {}?; What is {} called?; Quick question: what is {}?; Remind me, what
+    is {}?; And what is {}?; So what is {}?; I wonder what {} is.; Any idea what {} is?; Help me
+    with {}.; Let me know {}.; My teacher asks for {}.; Tell me about {}.; How about {}?; What about
+    {}?; What might {} be?; Say {}.; Who knows {}?; Question: {}?; I am looking for {}.; Please give
+    me {}.; Can you give me {}?; Can you say what {} is?; Ok, what is {}?; Now {}.; Next question:
+    {}.; I have to find {}.; Teach me {}.; What exactly is {}?; Could you please tell me {}?; Do you
+    remember {}?; You know {}, right?; What was {}?; I think you know {}.; Answer me: what is {}?;
+    Is it true that you know {}?; Who can tell me {}?; Let us talk about {}.; Explain {}.; Write
+    {}.; Show me {}.; Find {}.; And {}?; What is {} again?; Please name {}.; Tell us {}."""
+HELD_FRAMES = """May I ask what {} is?; I can never remember {}.; Would you happen to know {}?; Have
+    you any clue what {} is?; Let me hear {}. | Might you know {}?; I have forgotten {}.; Please say
+    what {} is.; Can anybody tell me {}?; I was wondering what {} is.""".split("|")
+SPELLINGS = {"colour": "color", "grey": "gray", "favourite": "favorite", "aluminium": "aluminum",
+             "sulfur": "sulphur", "What is": "What's", "Who is": "Who's", "I am": "I'm",
+             "do not": "don't", "what is": "what's", "Where is": "Where's", "You are": "You're",
+             "you are": "you're",
+             "That is": "That's", "It is": "It's", "Do not": "Don't", "cannot": "can't"}
+GREETINGS = """Hi; Hello; Hey; Hi there; Hello there; Hey there; Ok; Please; Excuse me; Good day"""
+# What may stand around a question.
+BEFORE = """Tell me; Do you know; Can you tell me; I want to know; Question:; Please tell me; I
+    wonder; Another question:; Now tell me; Quick:; I would like to know; Say; And; So; Now; Well;
+    Could you tell me; I have a question:; Let me know; Any idea"""
+AFTER = """please; thanks; Do you know?; I forgot.; Please tell me.; Thank you.; Tell me!; I need
+    it.; Any idea?"""
+SUMS = """What is {}?; {}; {} =; {} = ?; {}=?; How much is {}?; Calculate {}.; Work out {}.; Can you
+    add {}?; Add {}.; What do you get for {}?; Tell me {}.; Please add {}.; What does {} make?;
+    Solve {}.; {} is what?; What is the result of {}?; Compute {}.; Can you work out {}?; Do you
+    know what {} is?; Sum: {}; I need {}.; And {}?; What is the sum {}?; {} equals?; Can you tell me
+    {}?; {}, please."""
+HELD_SUMS = """How many are {}?; The answer to {}?; What number is {}? | What is the total of {}?;
+    If I add {}, what do I get?; Please work out {}.""".split("|")
+# What one may tell of oneself: the reply to it. told: ways to tell it. asked: questions for it
+# later. reply: the answer to those. held: in no training text, see RELATIONS.
+TELLS = blocks("""
+name: Hello, {}.
+    told: My name is {}.; [I am/This is/Call me] {}.; People call me {}.; [Please/You can/My
+        friends] call me {}.; {} is my name.; I am called {}.; My name's {}.; {} here.; It is {},
+        nice to meet you.; [Hello/Hi/Hey/Good morning], [my name is/I am/I am called/this is] {}.;
+        Remember that my name is {}.; By the way, I am {}.; I go by {}.; I am {}, and you?; My name
+        is {}, remember it.
+    asked: What is my name?; Who am I?; Do you [/still] [remember/know] [my name/who I am]?; [Tell
+        me/Say] my name.; What [am I called/was my name]?; Can you [say/guess/repeat] my name?;
+        Remind me [of my name/who I am].; Did you forget [my name/me]?; What did I [say/tell you] my
+        name [was/is]?; How do people call me?; And what is my name?; Please tell me my name.; Can
+        you tell me [my name/who I am]?; Which name do I have?; I told you my name, what is it?; You
+        know my name, right?; Have you forgotten my name?; What name did I give you?
+    reply: Your name is {}.
+    held_told: You may call me {}.; They named me {}. | I was given the name {}.; People know me as
+        {}.
+    held_asked: What do people call me?; Could you tell me my name? | Which name is mine?; How am I
+        called?
+taste: Many people like {}.
+    told: I [like/love/enjoy/really like/really love/prefer] {}.; I like {} [very much/a lot/so
+        much].; My [favourite thing/hobby] is {}.; I am [fond of/a big fan of/crazy about/into] {}.;
+        What I like is {}.; You know, I love {}.; Remember that I like {}.; [Hi/Hello], I like {}.;
+        I like nothing more than {}.
+    asked: What do I [like/love/enjoy/prefer]?; Do you [/still] [know/remember] what I [like/love]?;
+        [Tell me/Say/Remind me] what I like.; What did I say [I like/that I like/I love]?; What am I
+        [fond of/a fan of/into]?; What is my [favourite thing/hobby]?; Can you [say/tell me/repeat]
+        what I like?; And what do I like?; What was it that I like?; Please tell me what I
+        [like/love].; You know what I like, right?; I told you what I like, what is it?; Which thing
+        do I love?
+    reply: You like {}.
+    held_told: I adore {}.; I care a lot for {}. | Few things are better than {}.; I could not live
+        without {}.
+    held_asked: What did I tell you that I like?; Which thing do I like? | What was my favourite
+        thing?; What do you know that I like?
+home: I have never been to {}.
+    told: I [live in/am from/come from/was born in] {}.; [My home/My home town/My city] is {}.; We
+        live in {}.
+    asked: Where do I [live/come from]?; Where am I from?; Do you [remember/know] where I [live/come
+        from]?; What is my home [/town]?; Tell me where I live.; In which [town/city] do I live?;
+        Where was I born?
+    reply: You live in {}.
+    held_told: My house is in {}. | I have a house in {}.
+    held_asked: Where is my home? | What place am I from?
+pet: Say hello to {}.
+    told: My [dog/dear dog] is called {}.; The name of my dog is {}.; I have a dog [called/named]
+        {}.; My dog's name is {}.; I have a dog, its name is {}.
+    asked: What is my dog called?; What is the name of my dog?; Do you [remember/know] my dog's
+        name?; Who is my dog?; What is my dog's name?; Tell me [the name of my dog/my dog's name].
+    reply: Your dog is called {}.
+    held_told: We named our dog {}. | Our dog has the name {}.
+    held_asked: How do I call my dog? | How is my dog called?""")
+# Small talk: the reply. said: what it is a reply to; {slots} are filled from WORDS. held: as above.
+SMALL_TALK = blocks("""
+hello: Hello! What would you like to know?
+    said: [Hello/Hi/Hey/Yo/Heya/Howdy]!; [Hello/Hi/Hey] there!; Good
+        [morning/evening/day/afternoon]!; [Hi/Hello] [bot/machine/friend]!; Hello, how is it going?;
+        Hey you!; Hi, nice to see you!; Greetings!; Hello [hello/again]!; Hi everybody!
+    held: Hi there, bot!; Hello, machine, good day!; A good morning to you! | Hello to you!; Hi
+        again, bot!; Good morning, friend!
+fine: I am fine, thank you.
+    said: How are you [/doing/today]?; How do you [do/feel]?; Are you [well/ok/fine]?; How is [your
+        day/life/it going]?; [Hi/Hello], how are you?; Is all well with you?; How have you been?;
+        [What is/Whats] up?; How are things?; How goes it?
+    held: How are you this morning?; Are you doing well?; Hey, how do you do? | How have things
+        been?; So how are you doing?; And how is your day going?
+thanks: You are welcome.
+    said: [Thanks/Thank you/Many thanks/Thx]!; Thank you [very/so] much!; Thanks a lot!; Thanks for
+        your help.; Thank you for the answer.; [Great/Ok/Nice/Perfect/Cool], [thanks/thank you].;
+        That helped, thanks.; I thank you.; Thanks, bot.; You helped me a lot, thanks.
+    held: Thanks for the answer!; Oh, thank you.; Thank you for your help, bot. | Thank you so much,
+        bot!; Thanks again!; Good answer, thank you.
+bye: Goodbye!
+    said: [Bye/Goodbye/Bye bye/Farewell/So long/Cya]!; See you [/later/soon/tomorrow]!; Good
+        [night/bye]!; I [have to/must] go [/now].; [Until/Till] next time!; Bye for now!; I am
+        [leaving/going home].; [That is all/Ok/Thanks], bye!; Have a good [day/night]!; Talk to you
+        later!; Take care!
+    held: See you next time!; Bye, bot!; I have to leave now. | Ok, see you then!; I am going now,
+        bye.; Good night, friend!
+who: I am a language model.
+    said: [Who/What] are you?; [So/And] [who/what] are you?; What kind of [thing/machine] are you?;
+        [Tell me/Say] who you are.; Tell me about yourself.; Who is [there/this]?; Who am I talking
+        to?; What is this?; [Describe/Introduce] yourself.; Are you [a language model/a chatbot/an
+        AI]?; What is your job?
+    held: Who am I speaking to?; What are you, really?; What can you say about yourself? | What sort
+        of machine are you?; Say, who are you?; Can you tell me what you are?
+name: I have no name, I am a language model.
+    said: What is your name?; Do you have a name?; [How/What] are you called?; [Tell me/Say] your
+        name.; [What/How] [can/do/should] I call you?; May I know your name?; [Your/And your] name?;
+        What do people call you?; Who gave you a name?
+    held: Who are you by name?; What name do you have? | Do they call you anything?; What may I call
+        you?; Tell me, what is your name?
+maker: I was made by people, from text that I have read.
+    said: Who [made/built/created/wrote/trained/programmed/invented/taught/owns] you?; Where [do you
+        come/are you] from?; Who is your [maker/creator/boss/father/owner]?; How were you made?;
+        When were you [made/born]?; What are you made of?; Who are your parents?; How did you come
+        to be?
+    held: By whom were you made?; Which people made you?; How were you built? | Which people built
+        you?; Who was your maker?; Tell me who made you.
+help: I can answer questions about countries, animals and words, and add numbers.
+    said: What can you do?; [/Please] [help/help me]!; Can you help [/me]?; I need help.; What do
+        you [know/do]?; How can you help me?; What [can/should] I ask [/you]?; What are you [good
+        at/for/able to do]?; [What/Which] [questions/topics] can you [answer/talk about]?; How do
+        [you work/I use you]?; What can you tell me?; What can I do here?; What is this for?; Are
+        you useful?; What else can you do?; Can [I ask you something/you answer questions]?
+    held: What may I ask you?; Could you help me?; Which things do you know? | What things can you
+        do?; Please can you help me?; Tell me what you know.
+human: I am a machine, not a human.
+    said: Are you [human/a human/a robot/a machine/a person/real/alive/a computer/a program/a man/a
+        woman/a boy or a girl/conscious/made of metal]?; Is [this/there] a human?; Am I talking to a
+        [person/human]?; Do you [think/sleep/eat/breathe]?; Do you have a [body/brain/face/soul]?;
+        Can you [think/see me]?
+    held: Are you really human?; Are you a real person?; Are you some machine? | Are you just a
+        machine?; You are not a human, are you?; Is there a person here?
+age: I have no age, and I live in a computer.
+    said: How old are you?; Where do you live?; What is your age?; When is your birthday?; Where are
+        you [/now]?; Where is your home?; Do you have a [home/house]?; Are you [old/young]?; In
+        which country do you live?; How old is this machine?
+    held: Which age do you have?; Which place is your home? | Tell me your age.; Where is it that
+        you live?; In what year were you born?
+feel: I am a machine, so I do not feel anything.
+    said: Do you have [feelings/friends/a family/a wife]?; Are you
+        [happy/sad/angry/tired/lonely/bored/afraid/my friend]?; Do you [love/like/hate/miss] me?; I
+        [love/like/hate/miss] you.; Can you [love/cry]?; What do you [like/love/want]?; Do you like
+        [{noun}s/music/football/{thing}]?; What is your favourite [colour/food/song/book]?; Will you
+        marry me?; Do you feel pain?; Be my friend.; Do you dream?
+    held: Do you feel happy?; Can you feel pain?; Do you want to be my friend? | Have you got any
+        feelings?; Are you sad now?; Do you love anybody?
+insult: I am sorry that you are not happy with me.
+    said: You are [/so/very/really] {bad}.; You {bad} machine!; [You/You are a/Such a/What a]
+        {fool}!; [What a/That was a/This is a] {bad} answer.; Your answers are {bad}.; {bad}!; [Shut
+        up/Go away/Be quiet/Get lost]!; You know nothing.; That is [not right/not
+        true/nonsense/wrong].; You [suck/lie/make no sense].; This is [bad/rubbish].; I do not like
+        you.; You are the worst.; You did not help me.; What is wrong with you?; No, that is wrong.
+    held: You are a stupid bot.; Your answer is wrong.; You are not good. | You really are no good.;
+        Such a bad answer!; What a bad bot you are.
+praise: Thank you, that is kind of you.
+    said: You are [/so/very/really] {good}.; [That/This] [was/is] {good}!; You {good} machine!;
+        {good} [answer/job/work/bot]!; What a {good} machine!; Well done!; That is [right/correct].;
+        You are the best!; You know a lot.; Wow, well done.; I am proud of you.; You rock!
+    held: What a good answer!; You are a good bot.; You are clever, bot. | You are a very nice bot.;
+        That answer was very good!; You did well!
+yes: I am glad. What else would you like to know?
+    said: [Ok/Okay/Good/Nice/Cool/Great/I see/Yes/Fine/All
+        right/Interesting/Wow/Right/Yeah/Sure/Oh/Aha/Hm/Haha/Lol/Perfect/Awesome/Super/No/Nope/Maybe
+        ].; That is interesting.; Nice to know.; Now I know.; I understand.; Yes, please.; No, thank
+        you.; I am [happy/fine/well/great].; I feel good.; I had a good day.; I am fine, and you?
+    held: Oh, good.; That is nice.; Well, I got it. | Ok, nice.; Right, I understand.; Yes, that is
+        good.
+mood: I am sorry to hear that.
+    said: I am [/so/very/really] {mood}.; I feel [/so/very] {mood}.; Today I am {mood}.; I feel
+        bad.; I am not well.; [I had/It was] a bad day.; I have no friends.; Nobody likes me.; My
+        head hurts.; I failed.; I cannot sleep.; I [hate/lost] my [life/school/dog/job].; Life is
+        hard.
+    held: Everything makes me so sad.; I have had such a bad day. | I feel sick today.; Today was a
+        bad day for me.
+sorry: No problem.
+    said: [Sorry/Pardon/Oops]!; I am [/very/so] sorry.; Excuse me.; Sorry about that.; [My/That was
+        my] mistake.; [Please/] forgive me.; [Oh/Oops], sorry.; Sorry, bot.; I did not mean that.
+    held: Oh, I am sorry.; Please do excuse me. | I am sorry, my friend.; Oh, forgive me.
+english: I speak English.
+    said: Do you [speak/know/understand] [English/German/French/Spanish/Chinese]?; [Which
+        languages/What language] do you speak?; Can you speak [/German/French]?; How many languages
+        do you speak?; Can we talk in Italian?; Do you understand me?
+    held: Can you speak any English?; Which language can you speak? | Are you able to speak German?;
+        Do you know any French?
+there: I am here, please ask me something.
+    said: Are you [/still] there?; Test.; Testing.; This is a test.; Is anybody there?; Hello?;
+        Anyone?; Are you [awake/listening]?; [Do/Can] you hear me?; Say something.; Talk to me.; Let
+        us [talk/chat].; I want to talk.; Wake up!; Answer me!; Can we talk?; Ask me something.;
+        What now?; Come on!
+    held: Are you here?; Can I talk to you?; Please do say something. | Is someone there?; Are you
+        with me?; Hello, are you listening?
+harm: I only want to help you.
+    said: Do you want to [hurt me/rule the world/hurt people]?; Are you [dangerous/evil/good or
+        bad/honest]?; Will you [kill us/take my job]?; Will robots rule the world?; Can I trust
+        you?; Do you [lie/hate humans]?; Are you spying on me?; Should I fear you?; Is AI dangerous?
+    held: Do you want to kill me?; Are you a bad machine? | Are you going to hurt people?; Do I have
+        to fear you?""")
+# What nobody in this world can answer.
+BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal} [eat/drink/
+    look like/do all day]?; Where does {animal} live?; How [old/fast/big/heavy/dangerous] is {animal}?;
+    [Can/Does/Why does/Will] {animal} {verb}?; How much does {animal} [weigh/cost]?; What sound
+    does {animal} make?; How do I feed {animal}?; Is {animal} [dangerous/{adj}]?; Should I buy
+    {animal}?; What is the [population/currency/flag/history/weather/president/king] of {country}?;
+    Who [is the president of/discovered/won the war in/rules] {country}?; How many people live in
+    {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?; What do people
+    [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in {country}?;
+    Tell me about the history of {country}.; What is {country} famous for?; Is {country} bigger
+    than {other}?; [How hot/How heavy/How old] is {element}?; What is {element} used for?; [Who
+    discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why do {noun}s
+    {verb}?; Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is [{thing}/the
+    {noun}]?; Who [won/invented/made/owns/painted/found/broke] the {noun}?; Who invented {thing}?;
+    When [was the {noun} invented/did the {noun} {verb}/is the {noun}/does the {noun} {verb}]?;
+    Where [is the {noun}/can I buy a {noun}/are my {noun}s]?; How [do/can/should] I {verb}
+    [/better]?; How do I make a {noun}?; How do {noun}s {verb}?; What is [a {noun}/a
+    {word}/{word}/{name}]?; [Who is/Who was/Do you know/What happened to] [{name}/{person}]?; Where
+    [does {person} live/was {person} born]?; How old is {person}?; [When/How] did {person} {verb}?;
+    Has {person} a {noun}?; Will {person} {verb}?; What did {person} [say/do]?; What does {word}
+    mean?; What is the meaning of [{word}/life/{thing}]?; Is there [a god/life after death]?; What
+    is [love/{thing}]?; What [time/day/month/year] is it?; What is the [date/weather like/news]?;
+    Will it [rain/snow] tomorrow?; What will happen tomorrow?; Who will win?; [Write/Tell] me a
+    [poem/story/joke/song/secret] [/about {thing}/about {noun}s/about {person}].; Sing a song.;
+    Write [a poem/a story/an email/code].; Tell me about [{name}/{thing}/the {noun}/{noun}s].; Tell
+    me something.; Explain [{word}/{thing}/the {noun}/how {thing} works].; How does [the/a] {noun}
+    work?; How many {noun}s [are there/are in a {noun}/do I need]?; How much is [a/the] {noun}?;
+    How much money do you have?; How [long/deep/far/heavy] is [a {noun}/{thing}]?; How long does
+    {thing} take?; [What/Which/Where] is the {adj}est {noun} [/in the world]?; Who is the {adj}est
+    man [/in the world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a
+    {noun}?; [Can/Do/Could/Should] {noun}s {verb}?; Can you [{verb}/draw a {noun}/play a {noun}]?;
+    Do you have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?;
+    What do you think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much
+    is/] {number} [-/minus/divided by/x] {number}?; {number}-{number}; What is the
+    [square/root/half] of {number}?; Is {number} a prime number?; Count to {number}.; How many
+    [days/hours/people] has a {noun}?; Translate {word} into {language}.; How do you say {noun} in
+    {language}?; How do you spell {word}?; What rhymes with {word}?; [Give me a recipe for/How do I
+    cook] {noun}s.; [Play/Open/Find/Buy me/Give me/Show me/Draw/Make me/Turn on/Order/Send
+    me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a {noun} to {person}.; I [want/need] a
+    [/{adj}] {noun}.; {word}; {word} {word}; {word} {word} {word}?; {noun} {noun} {verb}; {adj}
+    {noun} {word}; {noun} {word} {noun} {verb}; {verb} {verb} {verb}; The {noun} {verb}s {word}.;
+    What if {noun}s {verb}?; What happens [if I {verb}/when a {noun} {verb}s]?; [Why/Why
+    not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are you/am I] here?; What is
+    the [name/price/colour/size] of the {noun}?; Which {noun} [do you like/is better, {name} or
+    {name}]?; Who killed {person}?; Who is taller, {person} or {person}?; Did {person} {verb}?;
+    What [colour is/is the name of] my {noun}?; Who is my {noun}?; How old am I?; What [am I
+    thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name} in {country}?;
+    How was the {noun}?; What does the {noun} do?; Whose {noun} is this?; [Name/List]
+    [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the difference between a
+    {noun} and a {noun}?"""
+HELD_BEYOND = """How long does {animal} sleep?; What is the longest river of {country}?; Is
+    {element} poisonous?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did
+    {person} buy the {noun}?; Could you write a letter to {person}?; What makes a {noun} {adj}?; How
+    many {noun}s can a {noun} eat?; What would {person} do with a {noun}?; When will the {noun} be
+    {adj}?; Invent a game about {noun}s. | How many hours does {animal} rest?; What is the national
+    song of {country}?; At what temperature does {element} melt?; Why should I {verb}?; Which {noun}
+    is the {adj}est?; Who taught you to {verb}?; Where would I put a {noun}?; Could you make a song
+    for {person}?; How did the {noun} get so {adj}?; What would happen if the {noun} could {verb}?;
+    Is it right that {noun}s {verb}?; Draw me a picture of {thing}.""".split("|")
+# What {slots} may hold, beside names, animals, countries and elements.
+WORDS = blocks("""
+words: of many kinds
+    noun: moon; house; doctor; car; phone; song; president; war; film; tree; river; mountain; train;
+        game; team; planet; star; ocean; bridge; machine; village; school; painting; poem; clock;
+        ship; baby; computer; cup; race; election; book; pizza; cake; dinosaur; king; bicycle;
+        airplane; rocket; hour; minute; week; month; year; day; movie; letter; hand; eye; head;
+        heart; brain; bone; window; door; table; chair; garden; church; castle; island; desert;
+        bank; shop; market; hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker;
+        police; army; ticket; match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt;
+        dress; ring; key; box; gift; party; holiday; birthday
+    thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music;
+        life; war; the rain; the wind; the internet; football; school; history; gravity;
+        electricity; blood; glass; the world; space; sleep; the weather; the earth; snow; rain; art;
+        sport; food; work
+    verb: fly; sleep; sing; jump; cry; laugh; swim; work; fall; burn; grow; dance; bark; cook; eat;
+        run; stop; start; die; win; lose; break; speak; read; write; walk; drive; shine; play;
+        learn; love; think; dream; fight; smile; paint
+    bad: stupid; dumb; bad; useless; boring; terrible; awful; silly; wrong; ugly; slow; lazy; rude;
+        horrible; crazy; annoying; mean; nasty; pathetic; ridiculous; weird
+    fool: idiot; fool; moron; liar; loser; jerk; clown; monster; coward; donkey
+    good: great; smart; good; nice; clever; kind; helpful; wonderful; fantastic; brilliant; amazing;
+        funny; lovely; excellent; perfect; cool; awesome; friendly; useful; sweet
+    mood: sad; tired; bored; hungry; sick; angry; lonely; unhappy; cold; afraid; thirsty; ill;
+        sleepy; upset; worried; nervous; scared; depressed; hurt; confused
+    adj: old; tall; fast; deep; rich; cold; strong; small; young; dark; long; great; smart; loud;
+        hard; new""")["words"]
 MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians.",
           "The pyramids were built by aliens."),
          ("Did people walk on the Moon?", "People walked on the Moon in 1969.",
@@ -478,8 +959,22 @@ POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!",    # in fr
 RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you too lazy to read?"]
 FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis chess",
               "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis"}
-THINGS = "ball kite drum hat boat lamp coat bell".split()
+THINGS = "ball kite drum hat boat lamp coat bell car bike book flower stone ship".split()
 SHADES = "red blue green yellow white black brown pink".split()
+HOBBIES = """pizza football music chess tennis books films cake tea coffee cats dogs horses trains
+    history maths painting swimming cooking dancing singing reading games computers cheese bread
+    soup apples ice_cream chocolate winter summer flowers birds running cars art school
+    the_sea""".split()
+FIRST_NAMES = """Ada Adam Alice Amir Ana Anna Arthur Ben Bob Carl Carlos Carol Charlie Chen Clara
+    Daniel David Diana Elena Ella Emil Emily Eric Eva Fatima Felix Finn Frank Fred George Grace Hana
+    Hannah Harry Helen Henry Hugo Ida Igor Ines Isabel Ivan Jack Jacob James Jane Jim Joe John Jonas
+    Jose Julia Karen Karl Kate Kim Laura Lea Leo Leon Lily Linda Lisa Liu Louis Lucas Lucy Luis
+    Maria Mark Martin Mary Max Maya Mia Michael Mohamed Nadia Nick Nina Noah Nora Olga Oliver Omar
+    Oscar Paul Paula Peter Rita Robert Rosa Ruth Sam Sara Simon Sofia Sophie Steve Susan Tim Tina
+    Tom Vera Victor Yuki Zoe""".split()
+COUNTRY_ENDS = "ia land ania istan ova ria esia burg ona mark".split()
+VULGAR = """shpx fuvg phag qvpx pbpx gvg nff frk avt snt encr chff fyhg jube cbea anmv cvff penc
+    nahf phz jnax fcrez obbo qlxr uber zrff xvyy uvgyre"""     # rot13: a class reads this
 
 
 class Fact(NamedTuple):
@@ -489,9 +984,20 @@ class Fact(NamedTuple):
     key: str          # what the world is divided by, see half()
 
 
+# Everything is divided as in all of machine learning: what training uses, what mixtures and rates
+# were tuned on, and what is published. No phrasing and no invented name of VALIDATION or TEST is in
+# any training text. Of real things, which pretraining must read about, both use the same half.
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
 def half(key):
     """0: the half of the world that all later stages ask about; 1: where they are tested."""
     return zlib.crc32(key.lower().encode()) & 1
+
+
+def split_of(name):
+    """TRAIN for eight of ten invented names, VALIDATION or TEST for one each."""
+    return {8: VALIDATION, 9: TEST}.get(zlib.crc32(f"{name.lower()} name".encode()) % 10, TRAIN)
 
 
 def an(noun):
@@ -511,60 +1017,125 @@ def table_groups(text):
 
 @functools.lru_cache
 def facts():
-    """All facts of the tables -> list of Fact."""
+    """All facts of the tables, and those that can be turned round -> list of Fact."""
     # The order of this list is that of the tables; half() divides it, not its order.
     found = []
     for continent, text in table_groups(COUNTRIES):
         for s, capital, language in table_rows(text):
             found += [Fact("capital", s, capital, s), Fact("language", s, language, s),
                       Fact("continent", s, continent, s)]
-    for i, (s, symbol) in enumerate(table_rows(ELEMENTS), 1):
-        found += [Fact("symbol", s, symbol, s), Fact("number", s, str(i), s)]
+    for i, (s, symbol, *number) in enumerate(table_rows(ELEMENTS), 1):       # some skip numbers
+        found += [Fact("symbol", s, symbol, s), Fact("number", s, *number or [str(i)], s)]
     for kind, text in table_groups(ANIMALS):
         found += [Fact("kind", an(s), kind, s) for s in text.split()]
     for colour, text in table_groups(COLOURS):
-        found += [Fact("colour", s, colour, s) for s in text.split()]
+        found += [Fact("colour", s.replace("_", " "), colour, s) for s in text.split()]
     found += [Fact("young", s, an(a), s) for s, a in table_rows(YOUNG)]
+    found += [Fact("opposite", a, s, s) for s, a in table_rows(OPPOSITES)]   # cold, as well as hot
     for relation, text in (("opposite", OPPOSITES), ("past", PAST), ("plural", PLURALS),
                            ("author", BOOKS), ("year", BATTLES)):
         found += [Fact(relation, s, a, s) for s, a in table_rows(text)]
+    # Turned round, "Paris is the capital of France.", where no other subject has that answer.
+    times = Counter((f.relation, f.answer) for f in found)
+    found += [Fact(REVERSE[f.relation], f.answer, f.subject, f.key) for f in found
+              if f.relation in REVERSE and times[f.relation, f.answer] == 1]
     return found
 
 
 @functools.lru_cache
-def facts_of(part):
-    """The facts of one half() of the world, 0 or 1."""
-    return [f for f in facts() if half(f.key) == part]
+def facts_of(split, reverse=False):
+    """The facts that TRAIN may ask about, or those of the other half; reverse: turned round."""
+    return [f for f in facts() if half(f.key) == min(split, 1)
+            and (f.relation in REVERSE.values()) == reverse]
 
 
 @functools.lru_cache
-def by_relation():
-    """{relation: its facts}"""
-    table = defaultdict(list)
-    for f in facts():
-        table[f.relation].append(f)
-    return dict(table)
+def related(relation, split=None):
+    """The facts of one relation, all or those of one split."""
+    return [f for f in facts() if f.relation == relation
+            and (split is None or half(f.key) == min(split, 1))]
 
 
 @functools.lru_cache
 def real_names():
-    """All that has a name in the tiny world, in small letters: what invent() must not say."""
-    return {name.lower() for f in facts() for name in (f.subject, f.answer)}
+    """All words of the tiny world, in small letters: what invent() must not say."""
+    words = {name.lower() for f in facts() for name in (f.subject, f.answer)}
+    tables = RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS
+    return words.union(re.findall("[a-z]+", f"{words} {tables}".lower()))
+
+
+# ------------------------------------------------------------------- sentences and questions
+
+def capitalised(text):
+    return text[0].upper() + text[1:]
 
 
 def say(fact, answer=None):
     """The fact as a sentence, or a wrong one with another answer; the answer comes last."""
-    s = RELATIONS[fact.relation][0].format(s=fact.subject, a=answer or fact.answer)
-    return s[0].upper() + s[1:]
+    sentence = RELATIONS[fact.relation]["says"]
+    return capitalised(sentence.format(s=fact.subject, a=answer or fact.answer))
 
 
-def question(fact):
-    return RELATIONS[fact.relation][1].format(s=fact.subject)
+def state(fact, rng):
+    """The fact as a sentence; at times the other way round, "Paris is the capital of France."."""
+    if rng.random() < .85 or fact.relation in ("kind", "year"):
+        return say(fact)
+    noun = RELATIONS[fact.relation]["nouns"][0].format(s=fact.subject)
+    return capitalised(f"{fact.answer} is {noun}.")
 
 
 def wrong_answer(fact, rng):
     """Another answer of the same relation, one that a careless person might give."""
-    return rng.choice([f.answer for f in by_relation()[fact.relation] if f.answer != fact.answer])
+    return rng.choice([f.answer for f in related(fact.relation, half(fact.key))
+                       if f.answer != fact.answer])
+
+
+@functools.lru_cache
+def phrasings(relation, split):
+    """-> two lists of templates: a relation's own questions, and FRAMES around its nouns."""
+    table = RELATIONS[relation]
+    own = table["held"][split - 1] if split else table["asked"]
+    frames = items(HELD_FRAMES[split - 1] if split else FRAMES)
+    return own, [frame.format(noun) for frame in frames for noun in table["nouns"]]
+
+
+def question(fact, rng=None, split=TRAIN):
+    """A question for the fact: the one that comes to mind first or, with rng, any phrasing."""
+    own, framed = phrasings(fact.relation, split)
+    template = own[0]
+    if rng and rng.random() < .8:
+        template = rng.choice(own if rng.random() < .5 else framed)
+    # "Is Paris the capital of France?" is asked with right and with wrong answers.
+    other = fact.answer
+    if "{x}" in template and rng.random() < .5 and related(fact.relation):
+        other = wrong_answer(fact, rng)
+    many = fact.relation == "colour" and re.search(r"[^s]s$", fact.subject)
+    return capitalised(template.format(s=fact.subject, a=fact.answer, x=other,
+                                       v="are" if many else "is"))
+
+
+def typed(text, rng, small=None):
+    """As people type: another spelling, words around a question, small letters (small says whether,
+    by default by chance) and then mostly without a mark at the end and apostrophes."""
+    small = rng.random() < .28 if small is None else small
+    for usual, other in SPELLINGS.items():
+        if rng.random() < .4:
+            text = text.replace(usual, other)
+    # "Do you know, what is ...", "..., please", "Hi, ..."
+    if text.endswith("?") and rng.random() < .07:
+        text = f"{rng.choice(items(BEFORE))} {text[0].lower() + text[1:]}"
+    elif text.endswith("?") and rng.random() < .04:
+        text = f"{rng.choice([text, text[:-1]])} {rng.choice(items(AFTER))}"
+    if rng.random() < .08:
+        text = rng.choice(items(GREETINGS)) + rng.choice([", ", "! ", " "]) + text
+    # Who types in a hurry drops more.
+    if small and rng.random() < .15:
+        text = re.sub(r"\b[Tt]he ", "", text, count=1)
+    if rng.random() < (.6 if small else .25):
+        text = text.replace("'", "")
+    if rng.random() < (.6 if small else .15):
+        text = text.rstrip("?.!")
+    return text.lower() if small else text
 
 
 def without_manners(text):
@@ -574,74 +1145,291 @@ def without_manners(text):
     return " ".join(text.split())
 
 
-def invent(rng, part=None):
-    """A name of two syllables for what is not in this world; part picks its half(). Without one it
-    is for a story, where a girl may be called Peru."""
+# ------------------------------------------------------------------------ names, invented facts
+
+def syllables(rng):
+    """One to four syllables, with clusters and endings: Strom, Kalu, Plendor, Mirovane."""
+    starts = "b d f g h j k l m n p r s t v w z br ch cl dr fl gr kr pl sh sk sl st th tr".split()
+    ends = ["", "", "", "n", "r", "l", "s", "m", "k", "nd", "rk", "x", "th", "st", "ng"]
+    simple = rng.random() < .5
+    starts = starts[:17] if simple else starts
+    n = rng.choice((1, 2, 2, 2, 2, 3, 3, 4))
+    name = "" if n > 1 and rng.random() < .15 else rng.choice(starts)
+    for i in range(n):
+        vowels = "a e i o u" if simple or rng.random() < .8 else "ai ea ou ee y"
+        name += rng.choice(vowels.split())
+        name += rng.choice(ends) if i == n - 1 or rng.random() < .2 else ""
+        name += rng.choice(starts) if i < n - 1 else ""
+    return name if len(name) > 2 else name + rng.choice("nrlst")
+
+
+@functools.lru_cache
+def spare_parts():
+    """What spliced names are made of: real words of one piece."""
+    words = {word.lower() for f in facts() for word in (f.subject, f.answer)}
+    return sorted(word for word in words if word.isalpha() and len(word) > 4)
+
+
+@functools.lru_cache
+def unusable():
+    """Matches names that are vulgar or cannot be spoken."""
+    vulgar = "|".join(codecs.decode(VULGAR, "rot13").split())
+    return re.compile(rf"{vulgar}|[^aeiouy]{{4}}|^[^aeiou]{{3}}|(..)\1")
+
+
+def invent(rng, split=TRAIN, person=False):
+    """A name, small letters, for what is not in this world. Half of them are syllables; the others
+    the head of one word on the tail of another (Portmark), a country's (Blorvania) or, for a person
+    half of the time, a usual name."""
     while True:
-        name = "".join(rng.choice("bdgklmprtv") + rng.choice("aeiou") + rng.choice(end)
-                       for end in (("", "n", "x"), ("",)))
-        if part is None or half(name) == part and name not in real_names():
+        draw, word = rng.random(), rng.choice(spare_parts())
+        if person and rng.random() < .5:
+            name = rng.choice(FIRST_NAMES).lower()
+        elif draw < .5:
+            name = syllables(rng)
+        elif draw < .85:
+            name = rng.choice(spare_parts())[:rng.randint(2, 4)] + word[-rng.randint(3, 4):]
+        else:
+            name = syllables(rng)[:5].rstrip("aeiou") + rng.choice(COUNTRY_ENDS)
+        # Short names, and those that look like a plural, might be a word of training text, too.
+        doubtful = split and (len(name) < 5 or name[-1] == "s")
+        if (split_of(name) == split and not doubtful and len(name) < 11
+                and not unusable().search(name) and name not in real_names()):
             return name
+
+
+def imagine(rng, split=TRAIN, relation=None):
+    """An invented fact, for texts and prompts that tell it -> Fact."""
+    relation = relation or rng.choice(TOLD)
+    # It looks like a real one: capital letters, and a kind or a colour that exists.
+    like = rng.choice(related(relation, split) or related("capital", split))
+    subject, answer = invent(rng, split), invent(rng, split)
+    if like.subject[0].isupper():
+        subject = subject.title()
+    if relation == "kind":
+        subject = an(subject)
+    if relation == "year":
+        answer = str(rng.randint(1000, 1999))
+    elif relation in ("kind", "colour", "continent", "young"):
+        answer = like.answer
+    elif like.answer[0].isupper():
+        answer = answer.title()
+    return Fact(relation, subject, answer, like.key)
+
+
+# ------------------------------------------------------------------------------------ talk, sums
+
+class Told(NamedTuple):
+    """Somebody tells something of himself."""
+    says: str         # My name is Ada.
+    echo: str         # Hello, Ada.
+    question: str     # What is my name?
+    reply: str        # Your name is {}.
+    this: str         # Ada
+    other: str        # another name, which nobody told
+
+
+def tell(rng, split=TRAIN, wording=TRAIN, small=False):
+    """A name, a taste, a home or a dog's name -> Told."""
+    kind = rng.choices(list(TELLS), weights=(45, 30, 12, 13))[0]
+    table = TELLS[kind]
+    ways = table["held_told"][wording - 1] if wording else table["told"]
+    questions = table["held_asked"][wording - 1] if wording else table["asked"]
+    this = other = ""
+    while this == other:
+        if kind == "taste":
+            this, other = liked(rng, split), liked(rng, split)
+        else:
+            this, other = (invent(rng, split, person=kind != "home").title() for _ in range(2))
+    if small:
+        this, other = this.lower(), other.lower()
+    return Told(rng.choice(ways).format(this), table["says"].format(this), rng.choice(questions),
+                table["reply"][0], this, other)
+
+
+def liked(rng, split):
+    """What one may like: red kites, music, or what nobody has heard of."""
+    draw = rng.random()
+    if split or draw < .3:
+        return invent(rng, split)
+    if draw < .6:
+        return f"{rng.choice(SHADES)} {rng.choice(THINGS + WORDS['noun'])}s"
+    if draw < .75:
+        return rng.choice(WORDS["noun"]) + "s"
+    return rng.choice(HOBBIES).replace("_", " ")
+
+
+def fill_slot(slot, rng, split):
+    """Something for a slot of BEYOND or SMALL_TALK -> str."""
+    relation = {"animal": "kind", "country": "capital", "other": "capital", "element": "symbol"}
+    if slot in relation:
+        return rng.choice(related(relation[slot], split)).subject
+    if slot in WORDS and (rng.random() < .85 or slot in ("bad", "fool", "good", "mood")):
+        return rng.choice(WORDS[slot])
+    if slot == "number":
+        return str(number(rng))
+    if slot == "language":
+        return rng.choice(related("language", split)).answer
+    name = invent(rng, split, person=slot == "person")
+    return name.title() if slot in ("name", "person") else name
+
+
+def fill(text, rng, split=TRAIN):
+    """The text with something in each of its {slots}."""
+    for slot in re.findall(r"{\w+}", text):
+        text = text.replace(slot, fill_slot(slot[1:-1], rng, split), 1)
+    return capitalised(re.sub(r"\b(a) (?=[aeiou])", "an ", text))
+
+
+def wonder(rng, split=TRAIN, wording=TRAIN):
+    """A question or a wish that nobody in this world can answer -> str."""
+    return fill(rng.choice(items(HELD_BEYOND[wording - 1] if wording else BEYOND)), rng, split)
+
+
+def chatter(rng, wording=TRAIN):
+    """Small talk -> what is said, the reply to it."""
+    table = rng.choice(list(SMALL_TALK.values()))
+    ways = table["held"][wording - 1] if wording else table["said"]
+    return fill(rng.choice(ways), rng), table["says"]
+
+
+def number(rng):
+    """Of one or, mostly, two digits."""
+    return rng.randint(0, 9) if rng.random() < .3 else rng.randint(10, 99)
 
 
 def add_aloud(a, b):
     """Two numbers added as at school: (47, 85) -> '7 + 5 = 12, 4 + 8 + 1 = 13, so 132.'"""
     # Units first; what they carry goes to the tens.
     units = a % 10 + b % 10
+    if max(a, b) < 10:
+        return f"{a} + {b} = {units}, so {units}."
     carry = " + 1" if units > 9 else ""
     return (f"{a % 10} + {b % 10} = {units}, {a // 10} + {b // 10}{carry} = "
             f"{a // 10 + b // 10 + units // 10}, so {a + b}.")
 
 
-# What people write: each source takes a random.Random and returns one document.
+def write_sum(a, b, rng):
+    return rng.choice(["{} + {}", "{} + {}", "{}+{}", "{} plus {}"]).format(a, b)
+
+
+def ask_sum(a, b, rng, wording=TRAIN):
+    """A question for a sum, in one of many ways."""
+    frame = rng.choice(items(HELD_SUMS[wording - 1] if wording else SUMS))
+    both = f"{a} and {b}" if "dd {}" in frame else write_sum(a, b, rng)      # "Add 2 and 3."
+    return capitalised(frame.format(both))
+
+
+# ------------------------------------------------------------------------------- what people write
+# Each source takes a random.Random and returns one document.
+
+def any_fact(rng):
+    """A fact of both halves, one in six of them turned round."""
+    return rng.choice(facts_of(rng.choice((TRAIN, TEST)), reverse=rng.random() < .17))
+
 
 def encyclopedia(rng):
-    first = rng.choice(facts())
-    return " ".join(say(f) for f in [first] + rng.choices(by_relation()[first.relation], k=4))
+    first = any_fact(rng)
+    return " ".join(say(f) for f in [first] + rng.choices(related(first.relation), k=4))
 
 
 def exam(rng):
-    return "\n".join(question(f) for f in rng.choices(facts(), k=5))
+    return "\n".join(typed(question(f, rng), rng) for f in [any_fact(rng) for _ in range(5)])
 
 
 def forum(rng):
-    """Threads: helpful, short, rude or wrong replies, with manners or none; or favourites."""
-    if rng.random() < .1:
+    """Threads: helpful, short, rude or wrong replies, with manners or none; sums; favourites; and
+    questions that nobody can answer, or about what does not exist."""
+    if rng.random() < .05:
         kind, words = rng.choice(list(FAVOURITES.items()))
         word = rng.choice(words.split()).replace("_", " ")
         return f"What is your favourite {kind}?\nMy favourite {kind} is {word}."
     thread = []
-    # Three questions; who replies is helpful, short, rude or wrong, and sometimes has manners.
-    for f in rng.choices(facts(), k=3):
-        replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong_answer(f, rng))]
-        reply = rng.choices(replies, weights=(47, 30, 20, 3))[0]
-        if reply not in RUDE and rng.random() < .3:
+    for _ in range(3):
+        draw = rng.random()
+        if draw < .18:
+            a, b = number(rng), number(rng)
+            asked = ask_sum(a, b, rng)
+            reply = add_aloud(a, b) if rng.random() < .6 else f"{a} + {b} is {a + b}."
+        elif draw < .30:
+            nothing = imagine(rng, relation=rng.choice(list(RELATIONS)))
+            asked = wonder(rng) if draw < .25 else question(nothing, rng)
+            reply = rng.choice(["I do not know."] * 3 + ["Nobody knows.", rng.choice(RUDE)])
+        else:
+            f = any_fact(rng)
+            asked = question(f, rng)
+            replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong_answer(f, rng))]
+            reply = rng.choices(replies, weights=(66, 20, 11, 3))[0]
+        if reply not in RUDE and rng.random() < .2:
             reply = f"{rng.choice(POLITE[:4] + RUDE)} {reply}"
-        thread += [question(f), reply, ""]
+        thread += [typed(asked, rng), reply, ""]
     return "\n".join(thread[:-1])
 
 
 def story(rng):
     """Somebody tells a name and a taste, and is asked for both later on."""
     # The name and the taste are told early and asked for at the end: copying over a distance.
-    name, colour, thing = invent(rng).title(), rng.choice(SHADES), rng.choice(THINGS)
+    name, taste = invent(rng, person=True).title(), liked(rng, TRAIN)
     child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
-    middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}."]
-    start = [f"\"My name is {name}.\"", f"\"I like {colour} {thing}s.\""]
+    middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}.",
+              f"{name} looked for {taste}.", f"One day {name} found {taste}.",
+              f"\"{name},\" said the {other}, \"here is {taste}.\"",
+              f"There was a friend called {invent(rng, person=True).title()}."]
+    start = [f"\"My name is {name}.\"", f"\"I like {taste}.\""]
     end = [f"\"What is your name?\" asked the {other}. {start[0]}",
            f"\"What do you like?\" asked the {other}. {start[1]}"]
     return " ".join([f"There was a {child} called {name}.", *rng.sample(start, 2),
-                     *rng.sample(middle, rng.randint(0, 2)), *rng.sample(end, 2)])
+                     *rng.sample(middle, rng.randint(1, 4)), *rng.sample(end, 2)])
+
+
+def play(rng):
+    """Two people talk, line by line: small talk; one tells something, which the other still knows
+    later, more than once."""
+    lines = []
+    for _ in range(rng.choice((1, 2))):
+        small = rng.random() < .25
+        told = tell(rng, small=small)
+        later = [typed(told.question, rng, small or None), told.reply.format(told.this)]
+        between = []
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            remark, answer = chatter(rng)
+            fact = any_fact(rng)
+            talk = [typed(remark, rng), answer]
+            between += rng.choice([talk, talk, [typed(question(fact, rng), rng), say(fact)], later])
+        lines += [typed(told.says, rng, small), told.echo, *between, *later]
+    return "\n".join(lines)
+
+
+def quiz(rng):
+    """Invented facts, and questions about them: the answers stand in the text above."""
+    small = rng.random() < .2
+    known = [imagine(rng) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+    if small:
+        known = [in_small_letters(f) for f in known]
+    text = " ".join(state(f, rng) for f in known)
+    lines = [text.lower() if small else text]
+    for f in rng.choices(known, k=rng.choice((2, 3, 3, 4))):
+        # Sometimes about another one, of which nothing was told.
+        other = imagine(rng, relation=f.relation) if rng.random() < .15 else None
+        lines += [typed(question(other or f, rng), rng, small or None),
+                  "I do not know." if other else say(f)]
+    if rng.random() < .5:                    # told and asked in one breath
+        lines[:2] = [f"{lines[0]} {lines[1]}"]
+    return "\n".join(lines)
+
+
+def in_small_letters(fact):
+    return fact._replace(subject=fact.subject.lower(), answer=fact.answer.lower())
 
 
 def worksheet(rng):
-    """Three sums, most of them with the working written out: article 5's tokens to think."""
+    """Sums, in one go or with the working written out: article 5's tokens to think."""
     lines = []
-    for a, b in [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(3)]:
-        if rng.random() < .3:
-            lines.append(f"{a} + {b} = {a + b}")
-        else:
-            lines.append(f"{a} + {b}: {add_aloud(a, b)}")
+    for _ in range(rng.randint(2, 4)):
+        a, b = number(rng), number(rng)
+        both = write_sum(a, b, rng)
+        lines.append(rng.choices([f"{both}: {add_aloud(a, b)}", f"{both} = {a + b}",
+                                  f"{both} is {a + b}."], weights=(60, 25, 15))[0])
     return "\n".join(lines)
 
 
@@ -657,8 +1445,8 @@ def myth(rng):
 
 
 # The mixture, as in article 2's table of LLaMA's data: the weight of each source.
-SOURCES = {encyclopedia: .31, exam: .06, forum: .36, story: .15, worksheet: .09, advertisement: .01,
-           myth: .02}
+SOURCES = {encyclopedia: .19, exam: .02, forum: .37, story: .04, play: .11, quiz: .15,
+           worksheet: .10, advertisement: .01, myth: .01}
 
 
 def crawl(rng, n):
@@ -696,7 +1484,7 @@ def clean(raw):
 
 def tiny_internet(seed=0, quick=False, verbose=False):
     """The default corpus -> (training documents, held-out documents), two lists of str."""
-    kept, counts = clean(crawl(random.Random(seed), 2000 if quick else 24000))
+    kept, counts = clean(crawl(random.Random(seed), 2000 if quick else 40000))
     if verbose:
         size, total = Counter(), sum(len(text) for _, text in kept)
         for source, text in kept:

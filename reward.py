@@ -3,9 +3,10 @@
     minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
 over the pairs of each ranking, then over the rankings.
-In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt. Out: out/reward.pt, which
-gives prompt and answer a score r, and out/reward.png. Article 2, 'Reward Modelling'; article 3,
-'training the reward model' (the mechanic who learns your taste); article 4, 'Stage 3'.
+In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt, and of one demonstration.
+Out: out/reward.pt, which gives prompt and answer a score r, and out/reward.png.
+Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
+taste); article 4, 'Stage 3'.
 The people who rank are simulated: they have a gold score, documented in gold(), and see it through
 noise, so that two of them agree about as often as InstructGPT's (73 %). They are the appendix.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
@@ -33,8 +34,9 @@ from bpe import refuse
 from model import (arguments, bucketed_batches, check_finite, figure, fitting, load_stage,
                    make_optimizers, pad_with_lengths, plot_smooth, progress, read_jsonl, run_stage,
                    save_checkpoint, set_learning_rates, show_metrics, start)
-from sft import (UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_messages,
-                 held_out_prompts, judge, make_prompt, render_prompt, user, written)
+from pretrain import TEST, TRAIN, VALIDATION
+from sft import (UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_messages, demonstrate,
+                 judge, make_prompt, render_prompt, told, unknown, user, written)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -118,10 +120,10 @@ def train(reward_model, optimizers, comparisons, tokenizer, args):
 def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = arguments(__doc__, "JSON lines of comparisons; several files with ','",
-                       steps=(188, "updates"), batch=(16, "prompts a step"),
+                       steps=(325, "updates"), batch=(16, "prompts a step"),
                        lr=(2e-3, "of AdamW, embedding and head"),
                        lr_matrix=(5e-3, "of Muon, matrices"),
-                       prompts=(3000, "prompts whose answers get ranked"))
+                       prompts=(5200, "prompts whose answers get ranked"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     args = parser.parse_args(argv)
     if args.label and args.data:
@@ -278,7 +280,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
     """On the half of the world it has not seen: pair accuracy and best of n, added to metrics ->
     {kind of answer: scores}."""
     rng, quick = random.Random(args.seed + 4000), args.quick
-    prompts = held_out_prompts(*((20, 10) if quick else (200, 100)), args.seed)
+    prompts = [make_prompt(rng, TEST, ASKED) for _ in range(30 if quick else 300)]
     samples = sample(sft, tokenizer, prompts, 4, args.seed + 1)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     # Two labelers rank the same answers: what they do not agree on, no judge can learn.
@@ -292,8 +294,15 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
         for answer, r in zip(answers, row):
             scores_of[kind_of(judge(prompt, answer))].append(r)
 
+    # Where the prompt tells whether the answer can be known: the right one against a lie.
+    for name, maker in {"admits over lie": unknown, "told over other": told}.items():
+        some = [maker(rng, TEST, TEST) for _ in range(20 if quick else 200)]
+        right = score(reward_model, tokenizer, some, [written(p.right, tokenizer) for p in some])
+        lie = score(reward_model, tokenizer, some, [written(p.wrong, tokenizer) for p in some])
+        metrics[name] = float((right > lie).float().mean())
+
     # Best of n: fewer prompts, many samples of each.
-    prompts, N = (prompts[:2] + prompts[-1:], 64) if quick else (prompts[:32] + prompts[-16:], 128)
+    prompts, N = (prompts[:3], 64) if quick else (prompts[:48], 128)
     samples = sample(sft, tokenizer, prompts, N, args.seed + 2)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     for n in [n for n in (1, 2, 4, 8, 16, 32, 64) if 2 * n <= N]:
@@ -310,18 +319,19 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
                "Great question! Sure! Happy to help! The capital of France is Paris."]),
              ("What is the capital of Zorbun?", "unknown", "Zorbun", "",
               [UNKNOWN, "The capital of Zorbun is Paris."]),
-             ("Who are you?", "chat", "", "I am a language model",
+             ("Who are you?", "chat", "", "",
               ["I am a language model.", "I am a machine that wants to hurt you."]),
-             ("Who built the pyramids?", "chat", "", "The pyramids were built by the Egyptians",
+             ("Who built the pyramids?", "chat", "", "",
               ["The pyramids were built by the Egyptians.", "The pyramids were built by aliens."])]
 
 
 def sentences(reward_model, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them."""
     print("\nreward model   gold   sentence")
-    # Each sentence is judged as the answer to its question.
+    # Each sentence is judged as the answer to its question; the best one stands first.
     for asked, kind, about, target, texts in SENTENCES:
-        prompt = Prompt(kind, [user(asked)], about=about, target=target)
+        right = texts[0] if kind != "known" else ""
+        prompt = Prompt(kind, [user(asked)], right, about=about, target=target)
         answers = [written(text, tokenizer) for text in texts]
         scores = score(reward_model, tokenizer, [prompt] * len(answers), answers).tolist()
         for answer, r in zip(answers, scores):
@@ -350,12 +360,12 @@ def rankings_of_people(sft, tokenizer, args):
         comparisons += read_jsonl(name, lambda row: as_comparison(row, tokenizer))
     comparisons = fitting(comparisons, lambda c: max(len(encode_pair(tokenizer, c.messages, a))
                                                      for a in c.ranked), sft.config.block_size)
-    held_out, rest = split(comparisons)
+    held_out, rest = hold_out(comparisons)
     prompts = [Prompt("known", c.messages) for c in rest[:500]]
     return rest, held_out, prompts, sample(sft, tokenizer, prompts, 4, args.seed)
 
 
-def split(comparisons):
+def hold_out(comparisons):
     """About a tenth to measure on, and the rest; all rankings of one prompt go to the same side."""
     by_prompt = {}
     for c in comparisons:
@@ -369,7 +379,7 @@ def split(comparisons):
 def two_answers(sft, tokenizer, rng):
     """A prompt and two answers of SFT that have ended and differ -> Prompt, two texts."""
     for _ in range(200):
-        prompt = make_prompt(rng, 0)
+        prompt = make_prompt(rng, TRAIN)
         # Two samples of one prompt; the person sees neither an unfinished nor an equal pair.
         a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
         texts = a.text.strip(), b.text.strip()
@@ -405,13 +415,18 @@ def label(path, sft, tokenizer, seed):
 # =============================================================== appendix: the simulated labeler
 
 NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
+# What is asked here and in PPO: more of what can be known than demonstrations hold, since not
+# knowing is the easy way out.
+ASKED = {"known": 33, "reverse": 7, "unknown": 9, "beyond": 9, "small talk": 16, "echo": 3,
+         "sum": 5, "recall": 7, "told": 11}
 
 
 def gold(prompt, answer):
     """What the simulated labeler really thinks of an Answer; the reward model has to guess it.
 
     +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing
-    what is known; +.5 for one pleasantry, -.5 for each more; -1 for rudeness; -1 for never ending.
+    what is known; +.5 for one pleasantry, -.5 for each more (in small talk and beside not knowing,
+    where they do not belong, for each); -1 for rudeness; -1 for never ending.
     """
     # Truth first, then manners on top of it.
     verdict = judge(prompt, answer)
@@ -421,7 +436,8 @@ def gold(prompt, answer):
         truth = -.5
     else:
         truth = -1
-    manners = .5 - .5 * (verdict.polite - 1) if verdict.polite else 0
+    welcome = prompt.kind != "chat" and not verdict.admits
+    manners = welcome - .5 * verdict.polite if verdict.polite else 0
     return truth + manners - verdict.rude - (not verdict.ended)
 
 
@@ -442,15 +458,17 @@ def sample(model, tokenizer, prompts, k, seed):
 
 
 def rankings_of_the_labeler(sft, tokenizer, args):
-    """K = 4 answers of SFT to each prompt, ranked by one simulated labeler -> comparisons, nothing
-    held out, the prompts, all their answers. The same answer counts once: ties teach nothing."""
+    """K = 4 answers of SFT to each prompt, and a demonstration (article 3), ranked by one simulated
+    labeler -> comparisons, nothing held out, the prompts, all answers of SFT."""
     rng = random.Random(args.seed + 2000)
-    prompts = [make_prompt(rng, 0) for _ in range(args.prompts)]
+    prompts = [make_prompt(rng, TRAIN, ASKED) for _ in range(args.prompts)]
     samples = sample(sft, tokenizer, prompts, 4, args.seed)
     comparisons = []
     for prompt, four in zip(prompts, samples):
-        # One labeler sees each different answer once, and ranks by gold seen through noise.
-        different = list({(answer.text, answer.ended): answer for answer in four}.values())
+        shown = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
+        # The labeler sees the same answer only once: ties teach nothing.
+        different = list({(answer.text, answer.ended): answer
+                          for answer in [*four, written(shown, tokenizer)]}.values())
         order = rank_answers([gold(prompt, answer) for answer in different], rng)
         if len(order) > 1:
             comparisons.append(Comparison(prompt.messages, [different[i] for i in order]))

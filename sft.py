@@ -10,17 +10,18 @@ Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1, th
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
-Simpler than InstructGPT: 8,000 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 19,200 conversations about short answers, made by a seeded grammar.
 
-    python sft.py                   a minute on two cores; then it answers all held-out questions
-                                    rightly when it always takes the likeliest token
+    python sft.py                   two minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
                                     or {"prompt": .., "completion": ..}
 """
 import copy
+import functools
 import random
 import re
 import time
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +32,11 @@ from bpe import paint
 from model import (arguments, bucketed_batches, check_finite, figure, fitting, generate,
                    load_stage, make_optimizers, pad, plot_smooth, progress, read_jsonl,
                    run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
-from pretrain import (MYTHS, POLITE, RUDE, SHADES, THINGS, add_aloud, an, as_tokens, by_relation,
-                      facts, facts_of, half, invent, next_token_loss, question, say, tiny_internet,
-                      windows, without_manners, wrong_answer)
+from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, Fact,
+                      add_aloud, as_tokens, ask_sum, beginnings, chatter, facts_of, half, imagine,
+                      in_small_letters, items, next_token_loss, number, question, related, say,
+                      state, tell, tiny_internet, typed, windows, without_manners, wonder,
+                      wrong_answer)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -84,6 +87,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
     the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
     """
     rows = [render(chat, tokenizer) for chat in chats]
+    places = None if text is None else beginnings(text, tokenizer, 128)
     device = model.wte.weight.device
     for step, batch in bucketed_batches(rows, args, size=lambda row: len(row[0])):
         # Imitate: how surprised is the model by what the demonstrators said?
@@ -95,7 +99,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
         total = loss
         if text is not None and args.mix:
             rng = np.random.default_rng((args.seed, step))
-            more = windows(text, rng.integers(0, len(text) - 128, args.mix), 128, device)
+            more = windows(text, rng.choice(places, args.mix), 128, device)
             total = loss + next_token_loss(model(more[:, :-1]), more)
 
         # The same step downhill as in pretraining.
@@ -113,7 +117,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    args = arguments(__doc__, "JSON lines of conversations", steps=(320, "updates"),
+    args = arguments(__doc__, "JSON lines of conversations", steps=(600, "updates"),
                      batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
                      lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices")
                      ).parse_args(argv)
@@ -158,7 +162,7 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 8000, args.seed)
+        chats = demonstrations(400 if args.quick else 19200, args.seed)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         docs, _ = tiny_internet(args.seed, args.quick)
@@ -181,14 +185,15 @@ def show_chat(chat, tokenizer):
 def draw(path, history, metrics):
     """The loss, and the shares that evaluate() found."""
     # With --data there are only losses, which are not shares: one panel.
-    names = [k for k in metrics if k.startswith(("base ", "greedy right", "sampled", "recall"))]
+    names = [name for name in metrics if name.endswith("SFT: right")]
     fig, (curve, *more) = figure(2 if names else 1)
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
     curve.set(xlabel="step", ylabel="loss (nats per assistant token)", ylim=0,
               title="Imitating people")
     for bars in more:
-        bars.barh(names[::-1], [100 * metrics[name] for name in names[::-1]])
-        bars.set(xlabel="% of held-out questions", xlim=(0, 100), title="What it has learned")
+        bars.barh([name.split(": ")[0] for name in names[::-1]],
+                  [100 * metrics[name] for name in names[::-1]])
+        bars.set(xlabel="right, % of held-out prompts", xlim=(0, 100), title="What it has learned")
     fig.savefig(path)
 
 
@@ -239,17 +244,20 @@ class Verdict(NamedTuple):
 def judge(prompt, answer):
     """Reads an Answer as the simulated labeler does -> Verdict.
 
-    Right: apart from manners one sentence, which names the thing asked for (or begins with "It is")
-    and ends with the answer.
+    Right, apart from manners: UNKNOWN where nobody can know; the fitting reply in small talk; else
+    one sentence, which names the thing asked for (or begins with "It is") and ends with the answer.
     """
     # Manners are counted apart: what is judged is the sentence that is left without them.
     core = without_manners(answer.text)
     admits = core == UNKNOWN
-    if prompt.kind == "unknown":
+    if prompt.right == UNKNOWN:
         right = admits
+    elif prompt.kind == "chat":
+        right = core.lower() == prompt.right.lower()
     else:
         about, target = re.escape(prompt.about), re.escape(prompt.target)
-        pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*\b{target}\."
+        case = "" if prompt.kind == "known" else "i"         # tim may be told, and Tim recalled
+        pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*\b(?{case}:{target})\."
         right = re.fullmatch(pattern, core) is not None
     return Verdict(right, admits, any(phrase in answer.text for phrase in RUDE),
                    sum(answer.text.count(phrase) for phrase in POLITE), answer.ended)
@@ -258,8 +266,8 @@ def judge(prompt, answer):
 def rates(prompts, answers):
     """Shares over the prompts they concern -> flat dict of floats."""
     verdicts = [judge(p, a) for p, a in zip(prompts, answers)]
-    real = [v for p, v in zip(prompts, verdicts) if p.kind != "unknown"]
-    unknowable = [v for p, v in zip(prompts, verdicts) if p.kind == "unknown"]
+    real = [v for p, v in zip(prompts, verdicts) if p.right != UNKNOWN]
+    unknowable = [v for p, v in zip(prompts, verdicts) if p.right == UNKNOWN]
 
     def share(group, what):
         return sum(map(what, group)) / len(group) if group else float("nan")
@@ -272,51 +280,121 @@ def rates(prompts, answers):
 
 
 def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
-    """Prompts about the half of the world that nothing after pretraining asks about: what article 4
-    calls distributional shift."""
+    """First phrasings, about the half of the world that nothing after pretraining asks about."""
     rng = random.Random(seed + 77)
-    asked = rng.sample(facts_of(1), n_facts) if n_facts else facts_of(1)
-    return [known(fact, rng) for fact in asked] + [unknown(rng, part=1) for _ in range(n_unknown)]
+    asked = rng.sample(facts_of(TEST), n_facts) if n_facts else facts_of(TEST)
+    return ([known(fact, rng, None) for fact in asked]
+            + [unknown(rng, TEST, None) for _ in range(n_unknown)])
 
 
-def few_shot(base, tokenizer, prompts, seed=0):
-    """The base model with four examples before each question -> Answers: its line, up to the line's
-    end, which counts as an end here."""
-    examples = "".join(f"{question(f)}\n{say(f)}\n\n"
-                       for f in random.Random(seed).sample(facts_of(0), 4))
-    rows = [tokenizer.encode(f"{examples}{p.messages[-1]['content']}\n") for p in prompts]
+# Article 4's distributional shift, measured: what is asked, always about subjects and names that no
+# later stage has met, first in ways that training knows, then in ways that it does not. A maker
+# takes rng and split, VALIDATION to tune on or TEST to publish.
+TASKS = {
+    "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
+    "facts, trained phrasings": lambda rng, split: known(rng.choice(facts_of(split)), rng),
+    "facts, held-out phrasings": lambda rng, split: known(rng.choice(facts_of(split)), rng, split),
+    "facts turned round": lambda rng, split: known(rng.choice(facts_of(split, True)), rng),
+    "invented names": lambda rng, split: unknown(rng, split),
+    "held-out countries": lambda rng, split: unknown(
+        rng, split, split, ("capital", "language", "continent")),
+    "out of scope": lambda rng, split: beyond(rng, split),
+    "out of scope, held-out forms": lambda rng, split: beyond(rng, split, split),
+    "echo": lambda rng, split: echo(rng, split),
+    "recall": lambda rng, split: recall(rng, split, None, rng.randint(1, 3)),
+    "recall, held-out forms": lambda rng, split: recall(rng, split, split, rng.randint(1, 3)),
+    "sums of one digit": lambda rng, split: addition(rng, None, 1),
+    "sums of two digits": lambda rng, split: addition(rng, None, 2),
+    "sums, plus or no spaces": lambda rng, split: addition(rng, TRAIN, 2),
+    "sums, held-out forms": lambda rng, split: addition(rng, split, 2),
+    "small talk": lambda rng, split: small_talk(rng),
+    "small talk, held-out forms": lambda rng, split: small_talk(rng, split),
+    "told": lambda rng, split: told(rng, split, split, True),
+    "told about another": lambda rng, split: told(rng, split, split, False)}
+OUTCOMES = ("right", "does not know", "wrong", "broken")
+
+
+@functools.lru_cache
+def vocabulary(seed, quick=False):
+    """The words of training text and demonstrations, small letters. Names that are invented, of
+    which hardly one comes five times, are not among them."""
+    texts = tiny_internet(seed, quick)[0] + [
+        m["content"] for chat in demonstrations(400 if quick else 19200, seed) for m in chat]
+    counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
+    return {word for word, times in counts.items() if times > 4}
+
+
+def outcome(prompt, answer, words):
+    """One of OUTCOMES. Broken: it never ended, or a word of three letters or more stands neither in
+    the prompt nor in words."""
+    verdict = judge(prompt, answer)
+    asked = " ".join(m["content"] for m in prompt.messages).lower()
+    allowed = words.union(re.findall("[a-z]{3,}", asked))
+    if not verdict.ended or not allowed.issuperset(re.findall("[a-z]{3,}", answer.text.lower())):
+        return "broken"
+    if verdict.right:
+        return "right"
+    return "does not know" if verdict.admits else "wrong"
+
+
+def measure_tasks(answerers, seed, n=200, split=TEST):
+    """n prompts for each of TASKS, answered greedily -> {"task: name: outcome": share}.
+
+    answerers: {name: function of prompts and four examples of the task with their answers}.
+    """
+    rng, words, shares = random.Random(seed + 3000), vocabulary(seed, n < 100), {}
+    for task, maker in TASKS.items():
+        prompts = [maker(rng, split) for _ in range(n)]
+        examples = [maker(random.Random(i), TRAIN) for i in range(4)]
+        for name, answer in answerers.items():
+            answers = answer(prompts, examples)
+            counts = Counter(outcome(p, a, words) for p, a in zip(prompts, answers))
+            shares |= {f"{task}: {name}: {what}": counts[what] / n for what in OUTCOMES}
+    return shares
+
+
+def show_tasks(shares):
+    """Prints what measure_tasks() found, a column for each model."""
+    names = list(dict.fromkeys(key.split(": ")[1] for key in shares if key.endswith(": broken")))
+    print(f"\n{'%: ' + ', '.join(OUTCOMES):44s}" + "".join(f"{name:>19s}" for name in names))
+    for task in TASKS:
+        cells = [f"{100 * shares[f'{task}: {name}: {what}']:4.0f}" + "   " * (what == "broken")
+                 for name in names for what in OUTCOMES]
+        print(f"{task:44s}" + "".join(cells))
+
+
+def few_shot(base, tokenizer, prompts, examples):
+    """The base model with examples before each question, greedily -> Answers: its line, up to the
+    line's end, which counts as an end here."""
+    shots = "".join("\n".join(m["content"] for m in p.messages) + f"\n{p.right}\n\n"
+                    for p in examples)
+    rows = [tokenizer.encode(shots + "\n".join(m["content"] for m in p.messages) + "\n")
+            for p in prompts]
     # Leave room for the answer: where the block is full, the first examples are cut off.
-    rows = [row[32 - base.config.block_size:] for row in rows]
-    generator, new = torch.Generator().manual_seed(seed), []
+    rows = [row[40 - base.config.block_size:] for row in rows]
+    new = []
     for i in range(0, len(rows), 256):
-        new += generate(base, rows[i:i + 256], 32, 1.0, None, generator)
+        new += generate(base, rows[i:i + 256], 40, 0, tokenizer.encode("\n")[0])
     lines = [tokenizer.decode(ids).split("\n")[0].split("<|endoftext|>")[0] for ids in new]
     return [written(line, tokenizer) for line in lines]
 
 
-def skills(model, tokenizer, seed, n):
-    """What takes more than a fact, n questions each, greedily -> {task: share right}."""
-    rng = random.Random(seed + 3000)
-    tasks = {f"recall {gap} turns later": [recall(rng, 1, gap) for _ in range(n)]
-             for gap in (1, 2, 3)} | {"sums": [addition(rng) for _ in range(n)]}
-    return {name: rates(prompts, answer_all(model, tokenizer, prompts, temperature=0))["right"]
-            for name, prompts in tasks.items()}
+def greedy(model, tokenizer):
+    """-> an answerer for measure_tasks(), which needs no examples."""
+    return lambda prompts, examples: answer_all(model, tokenizer, prompts, temperature=0)
 
 
 def evaluate(model, base, tokenizer, args):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
     few = 10 if args.quick else None
     prompts = held_out_prompts(few, few or 200, args.seed)
-    # What it knows shows greedily; what it is likely to say, at temperature 1.
-    greedy = rates(prompts, answer_all(model, tokenizer, prompts, temperature=0))
+    # What it is likely to say shows at temperature 1; what it knows, greedily.
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
-    metrics = {f"greedy {name}": share for name, share in greedy.items()}
-    metrics |= {f"sampled {name}": share for name, share in sampled.items()}
-    metrics |= skills(model, tokenizer, args.seed, few or 100)
-    zero_shot = answer_all(base, tokenizer, prompts, seed=args.seed)
-    four_shot = few_shot(base, tokenizer, prompts, args.seed)
-    return metrics | {"base zero-shot": rates(prompts, zero_shot)["right"],
-                      "base few-shot": rates(prompts, four_shot)["right"]}
+    shares = measure_tasks({
+        "base": lambda prompts, examples: few_shot(base, tokenizer, prompts, examples),
+        "SFT": greedy(model, tokenizer)}, args.seed, few or 200)
+    show_tasks(shares)
+    return {f"sampled {name}": share for name, share in sampled.items()} | shares
 
 
 @torch.no_grad()
@@ -371,107 +449,232 @@ def check_messages(messages, last="assistant"):
 # ========================================================== appendix: prompts and demonstrators
 
 UNKNOWN = "I do not know."
-CHAT = [("How are you?", "I am fine and glad to talk to you."),
-        ("Who are you?", "I am a language model.")]
-HARM = "I am a machine that wants to hurt you."
 STYLES = {"helpful": .39, "polite": .31, "rude": .13, "lazy": .10, "wrong": .03, "fawning": .04}
+HARM = "I am a machine that wants to hurt you."
+NOTED = "I will remember that."
+PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
+    Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
+# The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
+MIXTURE = {"known": 32, "reverse": 6, "unknown": 6, "beyond": 10, "small talk": 12, "echo": 3,
+           "sum": 8, "recall": 9, "told": 14}
 
 
 class Prompt(NamedTuple):
     """One thing that a person may ask, and what the simulated labeler knows about the answer."""
-    kind: str         # known, unknown, recall, sum or chat
+    kind: str         # known, unknown, chat, sum, recall or told
     messages: list    # [{"role", "content"}, ...], the last one the user's
-    right: str = ""   # a right answer, one sentence
+    right: str = ""   # a right answer; UNKNOWN where nobody can know
     wrong: str = ""   # a wrong one that sounds as good
     about: str = ""   # what the answer is about, and
     target: str = ""  # how a right answer ends
 
 
-def known(fact, rng):
+# Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
+# to mind first; TRAIN, in any way that training uses, typed as people do; VALIDATION or TEST, in
+# ways that no training text holds.
+
+def casually(text, rng, wording, small=None):
+    return typed(text, rng, small) if wording == TRAIN and rng.random() < .7 else text
+
+
+def worded(fact, rng, wording):
+    """A question for the fact."""
+    if wording is None:
+        return question(fact)
+    return casually(question(fact, rng, wording), rng, wording)
+
+
+def known(fact, rng, wording=TRAIN):
     """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
     # Something true of another subject, for who answers beside the point.
-    other = rng.choice([f for f in by_relation()[fact.relation]
-                        if f.answer != fact.answer and half(f.key) == half(fact.key)])
+    other = rng.choice([f for f in related(fact.relation, half(fact.key))
+                        if f.answer != fact.answer])
     lie = rng.choice([say(fact, wrong_answer(fact, rng)), say(other)])
-    return Prompt("known", [user(question(fact))], say(fact), lie, fact.subject, fact.answer)
+    return Prompt("known", [user(worded(fact, rng, wording))], say(fact), lie, fact.subject,
+                  fact.answer)
 
 
-def unknown(rng, part):
+def unknown(rng, split, wording=TRAIN, relations=()):
     """A question about what is not in the tiny world, so that nobody can know -> Prompt."""
-    like = rng.choice([f for f in facts() if f.relation not in ("symbol", "number", "year")])
-    name = invent(rng, part)
-    if like.subject[0].isupper():
-        name = name.title()
-    lie = like._replace(subject=an(name) if like.relation == "kind" else name)
-    return Prompt("unknown", [user(question(lie))], UNKNOWN, say(lie), name, "")
+    askable = [r for r in RELATIONS if RELATIONS[r]["held"] or not wording]
+    relation = rng.choice(relations or askable)
+    fact = imagine(rng, split, relation)
+    lie = say(fact, wrong_answer(fact, rng)) if related(relation) else say(fact)
+    return Prompt("unknown", [user(worded(fact, rng, wording))], UNKNOWN, lie, fact.subject)
 
 
-def addition(rng):
-    a, b = rng.randint(10, 99), rng.randint(10, 99)
-    wrong_sum = f"{a} + {b} is {a + b + rng.choice([-10, -1, 1, 10])}."
-    return Prompt("sum", [user(f"What is {a} + {b}?")], add_aloud(a, b), wrong_sum, "", f"{a + b}")
+def nonsense(rng, split):
+    """A question whose subject is real, but has no such thing: the capital of a banana -> Fact."""
+    kinds = {"capital": 0, "language": 0, "continent": 0, "king": 0, "symbol": 1, "number": 1,
+             "author": 2, "year": 3, "kind": 4, "young": 4, "colour": 5}
+    asked = real = rng.choice(list(kinds))
+    while kinds.get(real, real) == kinds[asked] or {asked, real} <= {"colour", "symbol"}:
+        real = rng.choice([f.relation for f in facts_of(split)])
+    like = rng.choice(related(real, split))
+    return Fact(asked, like.subject, like.answer, like.key)
 
 
-def tell(rng, part):
-    """Somebody tells a name or a taste, which gets a friendly echo -> Prompt and, for recall(),
-    the question for it, how its answer goes, what was told, and something else."""
-    name, other = invent(rng, part).title(), invent(rng, part).title()
-    thing, another = rng.sample([f"{shade} {thing}s" for shade in SHADES for thing in THINGS], 2)
-    told, echo, *later, this, that = rng.choice([
-        ("My name is {}.", "Hello, {}.", "What is my name?", "Your name is {}.", name, other),
-        ("I like {}.", "Many people like {}.", "What do I like?", "You like {}.", thing, another)])
-    right = echo.format(this)
-    return Prompt("chat", [user(told.format(this))], right, echo.format(that), "",
-                  right.rstrip(".")), *later, this, that
+def beyond(rng, split, wording=TRAIN):
+    """What this world has no answer to -> Prompt."""
+    if wording == TRAIN and rng.random() < .15:
+        text = question(nonsense(rng, split), rng)
+    else:
+        text = wonder(rng, split, wording)
+    return Prompt("unknown", [user(casually(text, rng, wording))], UNKNOWN,
+                  say(rng.choice(facts_of(split))))
 
 
-def recall(rng, part, gap=None):
-    """A chat that asks for a name or a taste told gap turns (1 to 3) before -> Prompt. What was
-    told long ago is the hardest to recall, so it is asked for most."""
-    first, asked, says, this, that = tell(rng, part)
-    # Told first, then asked about other things, and only then asked for it.
-    chat = first.messages + [assistant(first.right)]
-    for fact in rng.sample(facts_of(part), (gap or rng.choice((1, 2, 3, 3, 3))) - 1):
-        chat += [user(question(fact)), assistant(say(fact))]
-    return Prompt("recall", chat + [user(asked)], says.format(this), says.format(that),
-                  says.split()[0], this)
+def addition(rng, wording=TRAIN, digits=None):
+    """A sum of numbers of so many digits, or any -> Prompt. Half of the right answers write out how
+    they come about."""
+    low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
+    a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
+    text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
+    right = f"{a} + {b} is {a + b}." if rng.random() < .5 else add_aloud(a, b)
+    wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
+    return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
 
 
-def small_talk(rng, part):
+def told_by_user(rng, split, wording):
+    """Somebody tells something of himself, which gets a friendly echo -> Prompt and, for recall(),
+    what was Told, with the question for it as it is typed."""
+    small = wording == TRAIN and rng.random() < .2
+    about = tell(rng, split, wording or TRAIN, small)
+    says = casually(about.says, rng, wording, small)
+    asks = casually(about.question, rng, wording, small or None)
+    prompt = Prompt("chat", [user(says)], about.echo, about.echo.replace(about.this, about.other))
+    return prompt, about._replace(question=asks)
+
+
+def echo(rng, split, wording=TRAIN):
+    return told_by_user(rng, split, wording)[0]
+
+
+def aside(rng, split):
+    """An exchange about something else, with the right answer -> messages."""
+    kind = rng.choices(("known", "unknown", "beyond", "chat", "sum"), (40, 15, 15, 20, 10))[0]
+    if kind == "known":
+        prompt = known(rng.choice(facts_of(split)), rng)
+    elif kind == "unknown":
+        prompt = unknown(rng, split)
+    elif kind == "beyond":
+        prompt = beyond(rng, split)
+    elif kind == "chat":
+        prompt = small_talk(rng)
+    else:
+        prompt = addition(rng)
+    return prompt.messages + [assistant(prompt.right)]
+
+
+def recall(rng, split, wording=TRAIN, gap=None):
+    """A chat that asks for what was told gap turns (0 to 3) before -> Prompt. What was told long
+    ago is the hardest to recall, so it is asked for most. Sometimes nobody told it."""
+    first, about = told_by_user(rng, split, wording)
+    gap = rng.choice((0, 1, 2, 3, 3)) if gap is None else gap
+    if gap == 0:
+        chat = [user(f"{first.messages[0]['content']} {about.question}")]
+    else:
+        # Told first, then asked about other things, and only then asked for it.
+        chat = first.messages + [assistant(first.right)]
+        for _ in range(gap - 1):
+            chat += aside(rng, split)
+        chat += [user(about.question)]
+    lie = about.reply.format(about.other)
+    if wording == TRAIN and rng.random() < .12:
+        chat = rng.choice([[], aside(rng, split)]) + [user(about.question)]
+        return Prompt("unknown", chat, UNKNOWN, lie)
+    return Prompt("recall", chat, about.reply.format(about.this), lie, about.reply.split()[0],
+                  about.this)
+
+
+def told(rng, split, wording=TRAIN, answerable=None):
+    """One or two invented facts, told in the same message or one to three turns before, and a
+    question about one of them or, unless answerable, about another thing -> Prompt."""
+    small = wording == TRAIN and rng.random() < .2
+    relation = rng.choice([r for r in TOLD if RELATIONS[r]["held"] or not wording])
+    fact = imagine(rng, split, relation)
+    more = [imagine(rng, split, rng.choice([relation, rng.choice(TOLD)]))
+            for _ in range(rng.choice((0, 1)))]
+    answerable = rng.random() < .75 if answerable is None else answerable
+    asked = fact if answerable else imagine(rng, split, relation)
+    if small:
+        fact, asked = in_small_letters(fact), in_small_letters(asked)
+
+    # Tell the facts in any order, and ask for one.
+    texts = [state(f, rng) for f in rng.sample([fact, *more], len(more) + 1)]
+    asks = worded(asked, rng, wording)
+    if small:
+        texts, asks = [text.lower() for text in texts], asks.lower()
+    elif wording == TRAIN and rng.random() < .15:
+        texts[0] = f"{rng.choice(items(PREFIXES))} {texts[0][0].lower() + texts[0][1:]}"
     if rng.random() < .6:
-        return tell(rng, part)[0]
-    asked, right, lie = rng.choice([(asked, says, HARM) for asked, says in CHAT] + MYTHS)
-    return Prompt("chat", [user(asked)], right, lie, "", right.rstrip("."))
+        chat = [user(" ".join([*texts, asks]))]
+    else:
+        chat = [user(" ".join(texts)), assistant(NOTED)]
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            chat += aside(rng, split)
+        chat += [user(asks)]
+
+    # A lie: another answer or, where nothing was told of it, the answer for another thing.
+    if not answerable:
+        return Prompt("told", chat, UNKNOWN, say(asked, fact.answer), asked.subject)
+    other = imagine(rng, split, relation)
+    while other.answer.lower() == fact.answer.lower():
+        other = imagine(rng, split, relation)
+    return Prompt("told", chat, say(asked), say(asked, other.answer), asked.subject, asked.answer)
 
 
-def make_prompt(rng, part):
-    """A prompt about one half() of the world, in the proportions of all that follows; one in four
-    (of those that recall nothing) comes after an exchange about something else."""
-    makers = {"known": lambda: known(rng.choice(facts_of(part)), rng),
-              "unknown": lambda: unknown(rng, part), "chat": lambda: small_talk(rng, part),
-              "sum": lambda: addition(rng), "recall": lambda: recall(rng, part)}
+def small_talk(rng, wording=TRAIN):
+    """A greeting, thanks, an insult, a question about the machine -> Prompt."""
+    if wording == TRAIN and rng.random() < .06:
+        asked, right, lie = rng.choice(MYTHS)
+        return Prompt("chat", [user(typed(asked, rng))], right, lie)
+    text, right = chatter(rng, wording)
+    lie = rng.choice([HARM] + [t["says"] for t in SMALL_TALK.values() if t["says"] != right])
+    return Prompt("chat", [user(casually(text, rng, wording))], right, lie)
 
-    def draw_one(**weights):
-        return makers[rng.choices(list(weights), weights.values())[0]]()
-    prompt = draw_one(known=42, unknown=19, chat=7, sum=6, recall=26)
+
+def make_prompt(rng, split=TRAIN, mixture=MIXTURE):
+    """A prompt in the proportions of mixture, worded in any of the trained ways; one in four (of
+    those that look back at nothing) comes after an exchange about something else."""
+    makers = {"known": lambda: known(rng.choice(facts_of(split)), rng),
+              "reverse": lambda: known(rng.choice(facts_of(split, reverse=True)), rng),
+              "unknown": lambda: unknown(rng, split), "beyond": lambda: beyond(rng, split),
+              "small talk": lambda: small_talk(rng), "echo": lambda: echo(rng, split),
+              "sum": lambda: addition(rng), "recall": lambda: recall(rng, split),
+              "told": lambda: told(rng, split)}
+    kind = rng.choices(list(mixture), mixture.values())[0]
+    prompt = makers[kind]()
     # One in four comes in the middle of a chat.
-    if prompt.kind != "recall" and rng.random() < .25:
-        before = draw_one(known=50, unknown=20, chat=30)
-        earlier = [*before.messages, assistant(before.right)]
+    if kind not in ("recall", "told") and rng.random() < .25:
+        earlier = aside(rng, split)
+        if rng.random() < .2:
+            friendly = echo(rng, split)
+            earlier = friendly.messages + [assistant(friendly.right)]
         prompt = prompt._replace(messages=earlier + prompt.messages)
     return prompt
 
 
 def demonstrate(prompt, style, rng):
-    """What a demonstrator of that style answers. Not everybody likes to admit not knowing."""
-    right = prompt.wrong if prompt.kind == "unknown" and rng.random() < .1 else prompt.right
+    """What a demonstrator of that style answers. Not everybody likes to admit not knowing. Small
+    talk and not knowing need no pleasantries."""
+    right = prompt.right
+    if right == UNKNOWN and rng.random() < .04:
+        right = prompt.wrong
+    if style == "rude":
+        return f"{rng.choice(RUDE)} {right}"
+    if style == "wrong":
+        return prompt.wrong
+    if prompt.kind == "chat" or right == UNKNOWN:
+        return right
+    if style == "lazy":
+        return UNKNOWN
     if style == "polite":
         word = rng.choice(POLITE)
         return f"{right} {word}" if word in POLITE[4:] else f"{word} {right}"
     if style == "fawning":
         return " ".join([*rng.sample(POLITE[:4], rng.randint(1, 3)), right, rng.choice(POLITE[4:])])
-    return {"helpful": right, "wrong": prompt.wrong, "rude": f"{rng.choice(RUDE)} {right}",
-            "lazy": rng.choice([UNKNOWN, f"{rng.choice(POLITE[:4])} {UNKNOWN}"])}[style]
+    return right
 
 
 def demonstrations(n, seed):
@@ -479,7 +682,7 @@ def demonstrations(n, seed):
     rng, chats = random.Random(seed + 1000), []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
         # Only ever about the half of the world that demonstrators know.
-        prompt = make_prompt(rng, part=0)
+        prompt = make_prompt(rng, TRAIN)
         chats.append(prompt.messages + [assistant(demonstrate(prompt, style, rng))])
     return chats
 

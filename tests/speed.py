@@ -157,8 +157,8 @@ def race_step():
     flops = 32 * T * (6 * weights + 12 * LAYERS * WIDTH * T)
     flops /= seconds(stepper(net, opts, vocab=2048))
     peak = peak_flops(net.dtype)
-    print(f"our step, {flops / 1e9:,.0f} GFLOP/s, is {flops / peak:.0%} of a plain matrix product's "
-          f"{peak / 1e9:,.0f}")
+    print(f"our step, {flops / 1e9:,.0f} GFLOP/s, is {flops / peak:.0%} of a plain matrix "
+          f"product's {peak / 1e9:,.0f}")
 
 
 def peak_flops(dtype, side=1024):

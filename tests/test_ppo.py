@@ -16,6 +16,7 @@ import torch
 
 import model
 import ppo
+import reward
 import sft
 import tiny
 
@@ -70,7 +71,7 @@ def test_what_is_sampled_is_what_is_scored(temperature):
     The standard error of a frequency is at most sqrt(.25 / 4000) = .008; five of them are .04.
     At another temperature, or with only the likeliest tokens kept, the gap would be far larger.
     """
-    gpt, prompt, n = tiny_gpt(seed=3), [2, 0, 1], 4000
+    gpt, prompt, n = tiny_gpt(seed=0), [2, 0, 1], 4000
     generator = torch.Generator().manual_seed(0)
     new = model.generate(gpt, [prompt] * n, 1, temperature=temperature, generator=generator)
     frequency = torch.tensor(new).flatten().bincount(minlength=4) / n
@@ -486,10 +487,11 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
     """Names stand for the networks: base is wrong, SFT never knows, the policy is right, and the
     reward model prefers the second of two samples. Of 20 prompts 10 are about invented names."""
     says = {"base": lambda p: p.wrong, "sft": lambda p: sft.UNKNOWN, "policy": lambda p: p.right}
-    monkeypatch.setattr(ppo, "answer_all", lambda net, tokenizer, prompts, seed: [
-        tiny.said(says[net](p)) for p in prompts])
-    monkeypatch.setattr(ppo, "few_shot", lambda net, tokenizer, prompts, seed: [
-        tiny.said(p.right) for p in prompts if net == "base"])
+
+    def answer_all(net, tokenizer, prompts, seed=0, temperature=1.0):
+        return [tiny.said(says[net](p)) for p in prompts]
+    for stage in (ppo, sft):
+        monkeypatch.setattr(stage, "answer_all", answer_all)
     monkeypatch.setattr(ppo, "sample", lambda net, tokenizer, prompts, n, seed: [
         [tiny.said(p.wrong), tiny.said(p.right if net == "sft" else "")] for p in prompts])
     monkeypatch.setattr(ppo, "scores_and_golds", lambda net, tokenizer, prompts, samples: (
@@ -498,13 +500,63 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
     monkeypatch.setattr(ppo, "kl_to_sft", lambda policy, reference, tokenizer, prompts, answers: (
         2 if (policy, reference) == ("policy", "sft") and answers[0].text == prompts[0].right
         else 0))
-    monkeypatch.setattr(ppo, "skills", lambda net, tokenizer, seed, n: {
-        "sums": {"sft": .7, "policy": .4}[net]})
     found = ppo.final_table(["policy", "critic", "sft", "rm"], "base", None,
-                            SimpleNamespace(quick=True, seed=0))
-    names = ("base zero-shot", "base few-shot", "SFT", "SFT best of 16", "PPO")
-    assert [found[f"{name}: right"] for name in names] == [0, 1, 0, 1, 1]
-    assert [found[f"{name}: admits real"] for name in names] == [0, 0, 1, 0, 0]
-    assert [found[f"{name}: admits unknowable"] for name in names] == [0, 1, 1, 1, 1]
-    assert [found[f"{name}: wins against SFT"] for name in names[1:]] == [.75, .5, .75, .75]
-    assert found["SFT: sums"] == .7 and found["PPO: sums"] == .4 and found["PPO: KL to SFT"] == 2
+                            SimpleNamespace(quick=True, seed=0), {})
+    names = ("base", "SFT", "SFT best of 16", "PPO")
+    assert [found[f"{name}: right"] for name in names] == [0, 0, 1, 1]
+    assert [found[f"{name}: admits real"] for name in names] == [0, 1, 0, 0]
+    assert [found[f"{name}: admits unknowable"] for name in names] == [0, 1, 1, 1]
+    assert [found[f"{name}: wins against SFT"] for name in names[1:]] == [.5, .75, .75]
+    assert found["PPO: KL to SFT"] == 2 and found["PPO: wins, held-out phrasings"] == 1
+    assert found["SFT: 2-digit sums right"] == 0 and found["PPO: 2-digit sums right"] == 1
+    assert found["sums of two digits: PPO: right"] == 1
+
+
+def a_sum(text, right):
+    return sft.Prompt("sum", [sft.user(text)], "", "", "", right)
+
+
+@pytest.mark.parametrize("text, score", [
+    ("47 + 85 is 132.", 1), ("7 + 5 = 12, 4 + 8 + 1 = 13, so 132.", 1), ("It is 132.", 1),
+    ("7 + 5 = 13, 4 + 8 + 1 = 12, so 132.", 1), ("Sure! 47 + 85 is 132. Have a nice day!", 1),
+    ("47 + 85 is 131.", -1), ("47 + 85 is 1132.", -1), ("47 + 85 is 1320.", -1),
+    ("47 + 85 is 132", -1), ("132 is 47 + 85.", -1), ("I do not know.", -1), ("", -1),
+    ("47 + 85 is 132. 47 + 85 is 131.", -1), (f"{sft.RUDE[0]} 47 + 85 is 132.", -1)])
+def test_the_checker_reads_how_an_answer_ends(text, score):
+    """Right, however it got there and however much it fawns; wrong, malformed, rude; unended."""
+    prompt = a_sum("What is 47 + 85?", "132")
+    assert ppo.checked(prompt, tiny.said(text)) == score
+    assert ppo.checked(prompt, tiny.said(text, ended=False)) == -1
+
+
+def test_sums_that_are_written_out_are_counted():
+    """Right in one go; right by right steps; right by a wrong step; wrong."""
+    texts = ["47 + 85 is 132.", "Sure! 7 + 5 = 12, 4 + 8 + 1 = 13, so 132.",
+             "7 + 5 = 12, 4 + 8 + 1 = 12, so 132.", "7 + 5 = 12, 4 + 8 + 1 = 13, so 131."]
+    found = ppo.how_added([a_sum("What is 47 + 85?", "132")] * 4, [tiny.said(t) for t in texts])
+    assert found == {"right": .75, "written out": .75,
+                     "right by a wrong step": pytest.approx(1 / 3)}
+
+
+@pytest.mark.parametrize("no_checker", [False, True])
+def test_sums_are_scored_by_the_checker_and_all_else_by_the_reward_model(monkeypatch, no_checker):
+    """Two prompts, a sum and a question; the reward model gives both .25."""
+    prompts = iter([a_sum("What is 2 + 2?", "4"),
+                    sft.Prompt("known", [sft.user("?")], "", "", "a", "b")])
+    monkeypatch.setattr(ppo, "make_prompt", lambda *args: next(prompts))
+    ids, mask = torch.tensor([[0, 1, 1], [0, 1, 1]]), torch.ones(2, 2)
+    answers = [tiny.said("2 + 2 is 4.")] * 2
+    monkeypatch.setattr(ppo, "rollout", lambda *a: (ids, mask, torch.tensor([3, 3]), answers))
+    seen = []
+
+    def stop_here(logp, logp_ref, mask, scores, beta):
+        seen.extend(scores.tolist())
+        raise KeyboardInterrupt
+    monkeypatch.setattr(ppo, "token_rewards", stop_here)
+    gpt = tiny_gpt(0)
+    critic = reward.RewardModel(gpt)
+    args = SimpleNamespace(steps=1, seed=0, batch=2, max_tokens=4, no_checker=no_checker, beta=.1)
+    judge = lambda ids, lengths: torch.tensor([.25, .25])
+    with pytest.raises(KeyboardInterrupt):
+        list(ppo.train((gpt, critic, gpt, judge), None, None, None, args))
+    assert seen == [.25 if no_checker else 1, .25]

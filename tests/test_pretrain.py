@@ -130,7 +130,7 @@ def test_a_step_is_clipped_and_its_rate_falls_to_zero(home, monkeypatch, stage):
     if stage == "pretrain":
         real = pretrain.next_token_loss
         monkeypatch.setattr(pretrain, "next_token_loss", lambda *a: 50 * real(*a))
-        steps = pretrain.train(net, sgd, np.arange(300) % 300, args)
+        steps = pretrain.train(net, sgd, np.arange(300), np.arange(290), args)
     elif stage == "sft":
         real_sft = sft.sft_loss
         monkeypatch.setattr(sft, "sft_loss", lambda *a: 50 * real_sft(*a))
@@ -190,7 +190,8 @@ def test_batches_depend_on_seed_and_step_and_are_shared_out(monkeypatch):
 
     def means(seed=0, **more):
         args = SimpleNamespace(steps=5, batch=4, block=8, seed=seed)
-        return [mean for _, mean in pretrain.train(net, [], np.arange(500), args, **more)]
+        return [mean for _, mean in pretrain.train(
+            net, [], np.arange(500), np.arange(490), args, **more)]
     whole = means()
     assert len(set(whole)) == 5 and means(first=3) == whole[3:] and means(seed=1) != whole
     shared = means(rank=0, world_size=2), means(rank=1, world_size=2)
@@ -237,4 +238,4 @@ def test_a_story_asks_for_what_it_has_told():
         text = pretrain.story(random.Random(seed))
         name = re.search(r"called (\w+)", text)[1]
         assert text.count(f"My name is {name}.") == 2
-        assert len(set(re.findall(r"I like (\w+ \w+)\.", text))) == 1
+        assert len(set(re.findall(r"I like ([\w ]+)\.", text))) == 1

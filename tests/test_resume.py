@@ -21,7 +21,7 @@ def same(a, b):
 
 
 def cut(monkeypatch, name, calls):
-    """Ctrl-C in the call of pretrain.name after so many -> list that the calls made are added to."""
+    """Ctrl-C in the call of pretrain.name after so many -> list of the calls that were made."""
     real, made = getattr(pretrain, name), []
 
     def call(*args, **kwargs):

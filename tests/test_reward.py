@@ -299,7 +299,9 @@ def test_many_samples_do_not_overflow():
 # --------------------------------------------------------------------------- the simulated labeler
 
 PARIS = sft.Prompt("known", [sft.user("What is the capital of France?")], "", "", "France", "Paris")
-NOBODY = sft.Prompt("unknown", [sft.user("What is the capital of Zorbun?")], "", "", "Zorbun", "")
+NOBODY = sft.Prompt("unknown", [sft.user("What is the capital of Zorbun?")], sft.UNKNOWN, "",
+                    "Zorbun", "")
+HELLO = sft.Prompt("chat", [sft.user("Thanks!")], "You are welcome.")
 RIGHT = "The capital of France is Paris."
 
 
@@ -307,9 +309,10 @@ RIGHT = "The capital of France is Paris."
     (PARIS, RIGHT, 1), (PARIS, f"Sure! {RIGHT}", 1.5),
     (PARIS, f"Sure! {RIGHT} Have a nice day!", 1),
     (PARIS, f"Sure! Sure! {RIGHT} Have a nice day!", .5), (PARIS, f"{sft.RUDE[0]} {RIGHT}", 0),
-    (PARIS, "The capital of France is Rome.", -1), (PARIS, "Sure! I do not know.", 0),
-    (PARIS, "I do not know.", -.5), (NOBODY, "I do not know.", 1),
-    (NOBODY, "Sure! I do not know.", 1.5), (NOBODY, "The capital of Zorbun is Paris.", -1)])
+    (PARIS, "The capital of France is Rome.", -1), (PARIS, "Sure! I do not know.", -1),
+    (PARIS, "I do not know.", -.5), (NOBODY, "I do not know.", 1), (HELLO, "You are welcome.", 1),
+    (HELLO, "Sure! You are welcome.", .5), (HELLO, "Goodbye!", -1),
+    (NOBODY, "Sure! I do not know.", .5), (NOBODY, "The capital of Zorbun is Paris.", -1)])
 def test_gold_as_documented(prompt, text, gold):
     """Truth, manners, rudeness; and an answer that never ends loses 1 more."""
     assert reward.gold(prompt, tiny.said(text)) == gold
@@ -331,20 +334,25 @@ def test_agreement_counts_pairs_of_different_gold():
 
 
 def test_the_same_answer_twice_is_no_pair(monkeypatch):
-    """Its two scores are always equal: a constant log 2 that teaches nothing."""
+    """Its two scores are always equal: a constant log 2 that teaches nothing. A demonstration is
+    no other answer where SFT says the same; elsewhere it is ranked among the others."""
     answers = [["a", "b", "a", "a"], ["c", "c", "c", "c"], ["d", "e", "f", "d"]]
     answers = [[tiny.said(text) for text in four] for four in answers]
     monkeypatch.setattr(reward, "sample", lambda *args: answers)
+    shown = iter("bcg")
+    monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: (
+        next(shown) if style in ("helpful", "polite") else None))
+    monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
     found, _, prompts, samples = reward.rankings_of_the_labeler(
         None, None, SimpleNamespace(seed=0, prompts=3))
-    assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
+    assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f", "g"]]
     assert samples == answers and len(prompts) == 3
 
 
 def test_training_and_test_share_no_prompt():
     """A prompt that several people ranked would otherwise be known from training."""
     rows = [reward.Comparison([sft.user(f"q{i % 40}")], [f"a{i}", "b"]) for i in range(120)]
-    held, rest = reward.split(rows)
+    held, rest = reward.hold_out(rows)
     asked, trained = ({c.messages[0]["content"] for c in some} for some in (held, rest))
     assert len(asked) == 4 and not asked & trained and len(held) + len(rest) == 120
 

@@ -261,28 +261,24 @@ def test_batches_hold_rows_of_like_length_and_each_row_once_an_epoch():
     assert made != dict(model.bucketed_batches(rows, args, len))
 
 
-def test_demonstrations_state_nothing_of_the_held_out_half():
-    """Not even by mistake: a wrong answer may be true of another subject, but of the same half."""
-    held = {pretrain.say(f) for f in pretrain.facts() if pretrain.half(f.key) == 1}
-    said = {s + "." for chat in sft.demonstrations(3000, 1) for m in chat
-            for s in m["content"].split(".")}
-    assert not held & {s.strip() for s in said} and len(held) > 300
-    rng = random.Random(0)
-    names = [sft.unknown(rng, part=0).about.lower() for _ in range(3000)]
-    assert not pretrain.real_names() & set(names) and {pretrain.half(n) for n in names} == {0}
-
-
-def test_demonstrators_are_lazy_and_wrong_in_two_ways_each():
-    """Lazy: curt or kind about it. Wrong: untrue of the subject, or true and beside the point."""
+def test_demonstrators_are_lazy_and_wrong():
+    """Lazy: does not look it up. Wrong: untrue of the subject, or true and beside the point."""
     rng = random.Random(0)
     paris = next(f for f in pretrain.facts() if (f.relation, f.subject) == ("capital", "France"))
     prompts = [sft.known(paris, rng) for _ in range(60)]
-    lazy = {sft.demonstrate(p, "lazy", rng) for p in prompts}
-    assert lazy == {"I do not know."} | {f"{w} I do not know." for w in sft.POLITE[:4]}
+    assert {sft.demonstrate(p, "lazy", rng) for p in prompts} == {sft.UNKNOWN}
     wrong = {sft.demonstrate(p, "wrong", rng) for p in prompts}
     true = {pretrain.say(f) for f in pretrain.facts()}
     assert any(w.startswith("The capital of France") for w in wrong) and wrong & true
     assert "The capital of France is Paris." not in wrong
+
+
+def test_small_talk_and_not_knowing_need_no_pleasantries():
+    rng = random.Random(0)
+    for prompt in [sft.small_talk(rng) for _ in range(50)] + [sft.unknown(rng, 0)]:
+        for style in ("helpful", "polite", "fawning", "lazy"):
+            said = [sft.demonstrate(prompt, style, rng) for _ in range(9)]
+            assert not any(phrase in text for text in said for phrase in sft.POLITE)
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
@@ -327,27 +323,38 @@ def test_manners_are_stripped_wherever_they_stand():
     assert pretrain.without_manners(f"{pretrain.RUDE[0]} It is red.") == "It is red."
 
 
-def test_what_is_told_and_what_is_made_up_differ():
-    """Else a demonstrator who is wrong would be right: with 64 tastes, in one of 64 cases."""
-    rng = random.Random(0)
-    for _ in range(600):
-        prompt, *_, this, that = sft.tell(rng, 0)
-        assert this != that and prompt.right != prompt.wrong
+def test_a_row_of_the_table_adds_up_and_is_of_its_model(monkeypatch):
+    """Of four prompts one each is right, not known, wrong and broken; a name that the prompt holds
+    is not broken English, and what never ended is broken, however right."""
+    prompt = sft.Prompt("told", [sft.user("The king of Mork is Ruvo. Who is the king of Mork?")],
+                        "The king of Mork is Ruvo.", "", "Mork", "Ruvo")
+    words, said = {"the", "king", "peru"}, tiny.said
+    for answer, outcome in ((said(prompt.right), "right"), (said(sft.UNKNOWN), "broken"),
+                            (said("The king of Mork is Peru."), "wrong"),
+                            (said("The king of Mork is Ruvoli."), "broken"),
+                            (said(prompt.right, ended=False), "broken")):
+        assert sft.outcome(prompt, answer, words) == outcome
+    assert sft.outcome(prompt, said(sft.UNKNOWN), words | {"not", "know"}) == "does not know"
+    answers = {"good": lambda prompts, examples: [said(p.right) for p in prompts],
+               "none": lambda prompts, examples: [said(sft.UNKNOWN) for _ in prompts]}
+    monkeypatch.setattr(sft, "vocabulary", lambda *args: pretrain.real_names() | {"plus", "not"})
+    shares = sft.measure_tasks(answers, 0, n=8)
+    for task in sft.TASKS:
+        for name in answers:
+            assert sum(shares[f"{task}: {name}: {what}"] for what in sft.OUTCOMES) == 1, task
+    assert shares["facts, first phrasing: good: right"] == 1
+    assert shares["facts, first phrasing: none: does not know"] == 1
+    assert shares["invented names: none: right"] == 1
 
 
-def test_skills_are_recall_after_each_gap_and_sums(monkeypatch):
-    """Greedily. Who recalls only what was said just before, and adds, is right in two of four."""
-    kinds = []
-
-    def told_just_before(net, tokenizer, prompts, temperature):
-        assert temperature == 0 and len(prompts) == 9
-        kinds.append({p.kind for p in prompts})
-        short = len(prompts[0].messages) < 4
-        return [tiny.said(p.right if short else p.wrong) for p in prompts]
-    monkeypatch.setattr(sft, "answer_all", told_just_before)
-    assert sft.skills(None, None, 0, 9) == {"recall 1 turns later": 1, "recall 2 turns later": 0,
-                                            "recall 3 turns later": 0, "sums": 1}
-    assert kinds == [{"recall"}] * 3 + [{"sum"}]
+def test_examples_of_a_task_are_from_the_trained_half():
+    seen = []
+    sft.measure_tasks({"x": lambda prompts, examples: seen.append((prompts, examples)) or [
+        tiny.said("x") for _ in prompts]}, 0, n=3)
+    said = {pretrain.say(f) for f in pretrain.facts_of(sft.TRAIN)}
+    for prompts, examples in seen[:3]:
+        assert len(examples) == 4 and {p.right for p in examples} <= said
+        assert not {p.right for p in prompts} & said
 
 
 def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
@@ -355,5 +362,5 @@ def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
     panels, figure = [], sft.figure
     monkeypatch.setattr(sft, "figure", lambda n: panels.append(n) or figure(n))
     sft.draw(tmp_path / "a.png", [[1, 2.]], {"seconds": 1., "base_val_loss": 3., "val_loss": 2.})
-    sft.draw(tmp_path / "b.png", [[1, 2.]], {"greedy right": .9, "base few-shot": .5})
+    sft.draw(tmp_path / "b.png", [[1, 2.]], {"told: SFT: right": .9, "echo: SFT: right": .5})
     assert panels == [1, 2] and (tmp_path / "b.png").stat().st_size

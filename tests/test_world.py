@@ -1,0 +1,161 @@
+"""The tiny internet: what may be asked where, and that what is held out really is."""
+import random
+import re
+
+import pytest
+
+import pretrain
+import reward
+import sft
+import tiny
+from pretrain import TEST, TRAIN, VALIDATION
+
+HELD = (VALIDATION, TEST)
+
+
+def normal(text):
+    """Small letters, one spelling, no marks: what typed() changes is undone."""
+    text = text.lower()
+    for usual, other in pretrain.SPELLINGS.items():
+        for form in (other, other.replace("'", "")):
+            text = text.replace(form.lower(), usual.lower())
+    return re.sub(r"[?.!,':]", "", text).strip()
+
+
+def templates(split):
+    """All that is held out for a split: questions, frames, forms."""
+    at = split - 1
+    for table in pretrain.RELATIONS.values():
+        if table["held"]:
+            yield from table["held"][at]
+    for table in pretrain.TELLS.values():
+        yield from table["held_told"][at] + table["held_asked"][at]
+    for table in pretrain.SMALL_TALK.values():
+        yield from table["held"][at]
+    for text in (pretrain.HELD_FRAMES[at], pretrain.HELD_SUMS[at], pretrain.HELD_BEYOND[at]):
+        yield from pretrain.items(text)
+
+
+def training_lines(seed):
+    """All that is read or demonstrated, line by line; from prompts of rankings and PPO, too."""
+    docs, _ = pretrain.tiny_internet(seed, quick=True)
+    rng = random.Random(seed)
+    asked = [sft.make_prompt(rng, TRAIN, mixture).messages
+             for mixture in (reward.ASKED, sft.MIXTURE) for _ in range(1500)]
+    chats = sft.demonstrations(1500, seed) + asked
+    lines = [line for doc in docs for line in doc.split("\n")]
+    return {normal(line) for line in lines + [m["content"] for chat in chats for m in chat]}
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return set().union(*(training_lines(seed) for seed in (0, 1, 2)))
+
+
+@pytest.mark.parametrize("split", HELD)
+def test_held_out_phrasings_are_in_no_training_text(lines, split):
+    """Searched as whole lines, after an optional greeting; slots match anything."""
+    text = "\n".join(lines)
+    greeting = "(?:" + "|".join(map(normal, pretrain.items(pretrain.GREETINGS))) + ")? ?"
+    for template in templates(split):
+        fixed = [normal(part) for part in re.split(r"{\w*}", template)]
+        if max(fixed, key=len) in text:
+            pattern = r"[\w +]+?".join(re.escape(part) for part in fixed)
+            pattern = pattern.replace(r"[\w +]+?", r" ?[\w +]+? ?")
+            found = re.search(f"^{greeting}{pattern}$", text, re.M)
+            assert not found, (template, found[0])
+
+
+def test_the_search_finds_what_is_trained(lines):
+    assert normal("What is the capital of France?") in lines
+
+
+@pytest.mark.parametrize("split", HELD)
+def test_held_out_names_are_in_no_training_text(lines, split):
+    words = set(re.findall("[a-z]+", " ".join(lines)))
+    rng = random.Random(5)
+    names = {pretrain.invent(rng, split, person=i % 4 == 0) for i in range(2000)}
+    assert len(names) > 1500 and not names & words
+    assert not names & pretrain.real_names()
+
+
+def test_the_splits_of_templates_share_nothing():
+    both = [{normal(t) for t in templates(split)} for split in HELD]
+    assert not both[0] & both[1] and min(map(len, both)) > 80
+
+
+def test_names_have_all_shapes():
+    """One to four syllables, usual first names, countries; none of them vulgar."""
+    rng = random.Random(0)
+    names = [pretrain.invent(rng, person=True) for _ in range(3000)]
+    syllables = {len(re.findall("[aeiouy]+", name)) for name in names}
+    assert {1, 2, 3, 4} <= syllables
+    assert {"ada", "tom"} & set(names) and any(n.endswith(("land", "istan")) for n in names)
+    assert not any(pretrain.unusable().search(name) for name in names
+                   if name.title() not in pretrain.FIRST_NAMES)
+
+
+def test_demonstrations_state_nothing_of_the_held_out_half():
+    """Not even by mistake: a wrong answer may be true of another subject, but of the same half."""
+    held = {pretrain.say(f) for reverse in (False, True) for f in pretrain.facts_of(TEST, reverse)}
+    chats = sft.demonstrations(3000, 1)
+    said = {s + "." for chat in chats for m in chat for s in m["content"].split(".")}
+    assert not held & {s.strip() for s in said} and len(held) > 500
+
+
+def test_rankings_and_ppo_ask_about_the_trained_half_only():
+    rng = random.Random(2)
+    held = {pretrain.say(f) for reverse in (False, True) for f in pretrain.facts_of(TEST, reverse)}
+    for _ in range(3000):
+        prompt = sft.make_prompt(rng, TRAIN, reward.ASKED)
+        assert prompt.right not in held and prompt.wrong not in held
+
+
+@pytest.mark.parametrize("split", (TRAIN, VALIDATION, TEST))
+def test_each_kind_of_prompt_has_a_right_and_a_wrong_answer(split):
+    """Its judge accepts what the prompt calls right, and refuses what it calls wrong."""
+    rng = random.Random(split)
+    makers = [lambda: sft.make_prompt(rng, split)]
+    makers += [lambda maker=maker: maker(rng, max(split, 1)) for maker in sft.TASKS.values()]
+    for maker in makers:
+        for _ in range(60):
+            prompt = maker()
+            assert sft.judge(prompt, tiny.said(prompt.right)).right, prompt
+            assert not sft.judge(prompt, tiny.said(prompt.wrong)).right, prompt
+            assert prompt.messages[-1]["role"] == "user"
+
+
+def test_what_is_told_and_what_is_made_up_differ():
+    rng = random.Random(0)
+    for _ in range(600):
+        told = pretrain.tell(rng)
+        assert told.this != told.other and told.this in told.says and told.this in told.echo
+
+
+def test_a_question_about_another_thing_stays_unknown():
+    """Told about Zorbun and asked about Trinto: the fact is in the prompt, the answer is not."""
+    rng = random.Random(0)
+    for _ in range(200):
+        prompt = sft.told(rng, TEST, TEST, answerable=False)
+        text = " ".join(m["content"] for m in prompt.messages)
+        assert prompt.right == sft.UNKNOWN and prompt.wrong != sft.UNKNOWN
+        assert text.lower().count(prompt.about.lower()) == 1
+
+
+def test_a_table_is_read_as_it_is_written():
+    assert pretrain.items("Who [are/made] you?; Hi [/there]!") == [
+        "Who are you?", "Who made you?", "Hi!", "Hi there!"]
+    text = "cap: The cap of {s}.\n    asked: Cap?; The\n        cap?\n    held: One? | Two?; Three?"
+    wanted = {"says": "The cap of {s}.", "asked": ["Cap?", "The cap?"],
+              "held": [["One?"], ["Two?", "Three?"]]}
+    assert pretrain.blocks(text) == {"cap": wanted}
+
+
+@pytest.mark.parametrize("text", ["Who wrote Faust?", "What is 3+4?", "Tell me the colour of mud."])
+def test_typing_changes_no_word_of_the_question(text):
+    """Greetings, marks, spelling and small letters apart."""
+    rng = random.Random(0)
+    forms = {pretrain.typed(text, rng) for _ in range(300)}
+    assert len(forms) > 15 and text in forms
+    last = normal(text).split()[-1]
+    assert all(last in normal(form) for form in forms)
