@@ -519,7 +519,7 @@ capital: The capital of {s} is {a}.
     asked: What is the capital of {s}?; [Which/What] city is the capital of {s}?; Which city is
         {s}'s capital?; What is {s}'s capital called?; {s} has which capital?; Is {x} the capital of
         {s}?; [Which/What] capital does {s} have?; [Capital/Capital city] of {s}?; {s} capital?
-    held: Which city serves as the capital of {s}? | Which city does {s} call its capital?
+    held: What city do people call the capital of {s}? | Which city does {s} call its capital?
 language: The main language of {s} is {a}.
     nouns: the main language of {s}; the language of {s}; the language spoken in {s}
     asked: What is the main language of {s}?; [What/Which] language do [people/they] speak in {s}?;
@@ -532,7 +532,7 @@ continent: The continent of {s} is {a}.
     asked: On which continent is {s}?; [Which/What] continent is {s} [on/in/part of]?; On what
         continent does {s} lie?; Which continent does {s} belong to?; Is {s} in {x}?; Where is {s}?;
         Where in the world is {s}?; Continent of {s}?; {s} is on which continent?; {s} continent?
-    held: Which continent would I find {s} on? | Which of the continents is {s} on?
+    held: Which continent would I find {s} on? | What continent would {s} be on?
 symbol: The chemical symbol of {s} is {a}.
     nouns: the chemical symbol of {s}; the symbol of {s}; the symbol for {s}; {s}'s symbol
     asked: What is the chemical symbol of {s}?; Which symbol does {s} have?; How do chemists write
@@ -545,13 +545,13 @@ number: The atomic number of {s} is {a}.
     asked: What is the atomic number of {s}?; Which [atomic number/number] does {s} have?; Which
         number has {s}?; Atomic number of {s}?; How many protons does {s} have?; Is {x} the atomic
         number of {s}?; {s} atomic number?
-    held: Under which number is {s} in the periodic table? | Which atomic number is that of {s}?
+    held: Which number do you find for {s}? | Which atomic number is that of {s}?
 kind: {s} is {a}.
     nouns: the kind of {s}; the class of {s}; the animal class of {s}
     asked: What kind of animal is {s}?; [What/Which] [sort/type/class/kind] of animal is {s}?; What
         is {s}?; Is {s} {x}?; Is {s} {a} or {x}?; {s} is what kind of animal?; To which class does
         {s} belong?
-    held: How would you classify {s}? | {s} belongs to which kind of animals?
+    held: Which kind of animal would you call {s}? | {s} is an animal of which kind?
 young: A baby {s} is called {a}.
     nouns: the name of a baby {s}; the word for a baby {s}; the young of a {s}; the baby of a {s}
     asked: What is a baby {s} called?; [What/How] do you call a [baby/young] {s}?; What is the
@@ -571,14 +571,14 @@ past: The past tense of {s} is {a}.
     asked: What is the past tense of {s}?; How do [you/I] [say/write] {s} in the [past/past tense]?;
         What is {s} in the [past/past tense]?; [Past tense/Past] of {s}?; Today I {s}, yesterday I?;
         Which word is the past tense of {s}?; Is {x} the past tense of {s}?; {s} past tense?
-    held: What does {s} become in the past tense? | What is the form of {s} in the past?
+    held: What do you say for {s} in the past tense? | What is the form of {s} in the past?
 plural: The plural of {s} is {a}.
     nouns: the plural of {s}; the plural form of {s}; the plural of the word {s}; the plural of
         "{s}"
     asked: What is the plural of {s}?; One {s}, two what?; How do [you/I] [say/write] {s} in the
         plural?; Plural of {s}?; What [is/do you call] more than one {s}?; Which word is the plural
         of {s}?; Is {x} the plural of {s}?; {s} plural?
-    held: What does {s} become in the plural? | How is {s} written in the plural?
+    held: What do you say for more than one {s}? | How is {s} written in the plural?
 colour: The colour of {s} is {a}.
     nouns: the colour of {s}; the usual colour of {s}; the normal colour of {s}
     asked: What is the colour of {s}?; [What/Which] colour {v} {s}?; Colour of {s}?; Which colour
@@ -603,7 +603,7 @@ country: {s} is the capital of {a}.
         is the capital of [which country/what]?; Of which country is {s} the capital?; [In/To] which
         country is {s}?; [Which/What] country has the capital {s}?; Whose capital is {s}?; What
         country is {s} in?; Where is {s}?
-    held: Which country is governed from {s}? | {s} serves as the capital of which country?
+    held: Which country do you find {s} in? | What is the name of the country with the capital {s}?
 element: {s} is the symbol of {a}.
     nouns: the element with the symbol {s}; the element whose symbol is {s}
     asked: Which element has the symbol {s}?; [What/Which] element is {s}?; {s} is the symbol of
@@ -628,7 +628,7 @@ singular: {s} is the plural of {a}.
     nouns: the singular of {s}; the word whose plural is {s}; the singular form of {s}
     asked: What is the singular of {s}?; Which word has the plural {s}?; {s} is the plural of
         [what/which word]?; What is {s} the plural of?; What is one of the {s}?
-    held: Of which word is {s} the plural? | What would just one of the {s} be?
+    held: Of which word is {s} the plural? | What would one of the {s} be?
 book: {s} wrote {a}.
     nouns: the book by {s}; the book of {s}; the work of {s}
     asked: Which book did {s} write?; What did {s} write?; What is a book by {s}?; {s} wrote which
@@ -661,9 +661,9 @@ FRAMES = """What is {}?; Tell me {}.; Please tell me {}.; Can you tell me {}?; C
     remember {}?; You know {}, right?; What was {}?; I think you know {}.; Answer me: what is {}?;
     Is it true that you know {}?; Who can tell me {}?; Let us talk about {}.; Explain {}.; Write
     {}.; Show me {}.; Find {}.; And {}?; What is {} again?; Please name {}.; Tell us {}."""
-HELD_FRAMES = """May I ask what {} is?; I can never remember {}.; Would you happen to know {}?; Have
-    you any clue what {} is?; Let me hear {}. | Might you know {}?; I have forgotten {}.; Please say
-    what {} is.; Can anybody tell me {}?; I was wondering what {} is.""".split("|")
+HELD_FRAMES = """May I ask what {} is?; I can never remember {}.; Would you happen to know {}?;
+    Have you any idea what {} is?; Let me hear {}. | Might you know {}?; I have forgotten {}.;
+    Please say what {} is.; Can anybody tell me {}?; I have to know what {} is.""".split("|")
 SPELLINGS = {"colour": "color", "grey": "gray", "favourite": "favorite", "aluminium": "aluminum",
              "sulfur": "sulphur", "What is": "What's", "Who is": "Who's", "I am": "I'm",
              "do not": "don't", "what is": "what's", "Where is": "Where's", "You are": "You're",
@@ -681,8 +681,8 @@ SUMS = """What is {}?; {}; {} =; {} = ?; {}=?; How much is {}?; Calculate {}.; W
     Solve {}.; {} is what?; What is the result of {}?; Compute {}.; Can you work out {}?; Do you
     know what {} is?; Sum: {}; I need {}.; And {}?; What is the sum {}?; {} equals?; Can you tell me
     {}?; {}, please."""
-HELD_SUMS = """How many are {}?; The answer to {}?; What number is {}? | What is the total of {}?;
-    If I add {}, what do I get?; Please work out {}.""".split("|")
+HELD_SUMS = """How many are {}?; The answer to {}?; What number is {}? | Which number do {}
+    make?; If I add {}, what do I get?; Give me the sum {}.""".split("|")
 # What one may tell of oneself: the reply to it. told: ways to tell it. asked: questions for it
 # later. reply: the answer to those. held: in no training text, see RELATIONS.
 TELLS = blocks("""
@@ -699,10 +699,10 @@ name: Hello, {}.
         you tell me [my name/who I am]?; Which name do I have?; I told you my name, what is it?; You
         know my name, right?; Have you forgotten my name?; What name did I give you?
     reply: Your name is {}.
-    held_told: You may call me {}.; They named me {}. | I was given the name {}.; People know me as
-        {}.
-    held_asked: What do people call me?; Could you tell me my name? | Which name is mine?; How am I
-        called?
+    held_told: You may call me {}.; They named me {}. | The name that I have is {}.; People know me
+        as {}.
+    held_asked: What do people call me?; Could you tell me my name? | Which name is my name?; Do you
+        know how I am called?
 taste: Many people like {}.
     told: I [like/love/enjoy/really like/really love/prefer] {}.; I like {} [very much/a lot/so
         much].; My [favourite thing/hobby] is {}.; I am [fond of/a big fan of/crazy about/into] {}.;
@@ -715,8 +715,8 @@ taste: Many people like {}.
         [like/love].; You know what I like, right?; I told you what I like, what is it?; Which thing
         do I love?
     reply: You like {}.
-    held_told: I adore {}.; I care a lot for {}. | Few things are better than {}.; I could not live
-        without {}.
+    held_told: I really enjoy {}.; I care a lot for {}. | There is nothing better than {}.; The
+        thing that I like is {}.
     held_asked: What did I tell you that I like?; Which thing do I like? | What was my favourite
         thing?; What do you know that I like?
 home: I have never been to {}.
@@ -727,14 +727,14 @@ home: I have never been to {}.
         Where was I born?
     reply: You live in {}.
     held_told: My house is in {}. | I have a house in {}.
-    held_asked: Where is my home? | What place am I from?
+    held_asked: Where is my home? | Which city am I from?
 pet: Say hello to {}.
     told: My [dog/dear dog] is called {}.; The name of my dog is {}.; I have a dog [called/named]
         {}.; My dog's name is {}.; I have a dog, its name is {}.
     asked: What is my dog called?; What is the name of my dog?; Do you [remember/know] my dog's
         name?; Who is my dog?; What is my dog's name?; Tell me [the name of my dog/my dog's name].
     reply: Your dog is called {}.
-    held_told: We named our dog {}. | Our dog has the name {}.
+    held_told: My dog goes by {}. | My dog has the name {}.
     held_asked: How do I call my dog? | How is my dog called?""")
 # Small talk: the reply. said: what it is a reply to; {slots} are filled from WORDS. held: as above.
 SMALL_TALK = blocks("""
@@ -761,15 +761,15 @@ bye: Goodbye!
         [night/bye]!; I [have to/must] go [/now].; [Until/Till] next time!; Bye for now!; I am
         [leaving/going home].; [That is all/Ok/Thanks], bye!; Have a good [day/night]!; Talk to you
         later!; Take care!
-    held: See you next time!; Bye, bot!; I have to leave now. | Ok, see you then!; I am going now,
+    held: See you next time!; Bye, bot!; I have to leave now. | Ok, see you again!; I am going now,
         bye.; Good night, friend!
 who: I am a language model.
     said: [Who/What] are you?; [So/And] [who/what] are you?; What kind of [thing/machine] are you?;
         [Tell me/Say] who you are.; Tell me about yourself.; Who is [there/this]?; Who am I talking
         to?; What is this?; [Describe/Introduce] yourself.; Are you [a language model/a chatbot/an
         AI]?; What is your job?
-    held: Who am I speaking to?; What are you, really?; What can you say about yourself? | What sort
-        of machine are you?; Say, who are you?; Can you tell me what you are?
+    held: Who do I talk to?; What are you, really?; What can you say about yourself? | What sort of
+        machine are you?; Say, who are you?; Can you tell me what you are?
 name: I have no name, I am a language model.
     said: What is your name?; Do you have a name?; [How/What] are you called?; [Tell me/Say] your
         name.; [What/How] [can/do/should] I call you?; May I know your name?; [Your/And your] name?;
@@ -796,21 +796,21 @@ human: I am a machine, not a human.
         woman/a boy or a girl/conscious/made of metal]?; Is [this/there] a human?; Am I talking to a
         [person/human]?; Do you [think/sleep/eat/breathe]?; Do you have a [body/brain/face/soul]?;
         Can you [think/see me]?
-    held: Are you really human?; Are you a real person?; Are you some machine? | Are you just a
+    held: Are you really human?; Are you a real person?; Are you some machine? | Are you only a
         machine?; You are not a human, are you?; Is there a person here?
 age: I have no age, and I live in a computer.
     said: How old are you?; Where do you live?; What is your age?; When is your birthday?; Where are
         you [/now]?; Where is your home?; Do you have a [home/house]?; Are you [old/young]?; In
         which country do you live?; How old is this machine?
-    held: Which age do you have?; Which place is your home? | Tell me your age.; Where is it that
-        you live?; In what year were you born?
+    held: Which age do you have?; Which is your home? | Tell me your age.; Where is it that you
+        live?; In what year were you born?
 feel: I am a machine, so I do not feel anything.
     said: Do you have [feelings/friends/a family/a wife]?; Are you
         [happy/sad/angry/tired/lonely/bored/afraid/my friend]?; Do you [love/like/hate/miss] me?; I
         [love/like/hate/miss] you.; Can you [love/cry]?; What do you [like/love/want]?; Do you like
         [{noun}s/music/football/{thing}]?; What is your favourite [colour/food/song/book]?; Will you
         marry me?; Do you feel pain?; Be my friend.; Do you dream?
-    held: Do you feel happy?; Can you feel pain?; Do you want to be my friend? | Have you got any
+    held: Do you feel happy?; Can you feel pain?; Do you want to be my friend? | Have you any
         feelings?; Are you sad now?; Do you love anybody?
 insult: I am sorry that you are not happy with me.
     said: You are [/so/very/really] {bad}.; You {bad} machine!; [You/You are a/Such a/What a]
@@ -831,15 +831,15 @@ yes: I am glad. What else would you like to know?
         right/Interesting/Wow/Right/Yeah/Sure/Oh/Aha/Hm/Haha/Lol/Perfect/Awesome/Super/No/Nope/Maybe
         ].; That is interesting.; Nice to know.; Now I know.; I understand.; Yes, please.; No, thank
         you.; I am [happy/fine/well/great].; I feel good.; I had a good day.; I am fine, and you?
-    held: Oh, good.; That is nice.; Well, I got it. | Ok, nice.; Right, I understand.; Yes, that is
-        good.
+    held: Oh, good.; How nice.; Well, I know it now. | Ok, nice.; Right, I understand.; Yes,
+        that is good.
 mood: I am sorry to hear that.
     said: I am [/so/very/really] {mood}.; I feel [/so/very] {mood}.; Today I am {mood}.; I feel
         bad.; I am not well.; [I had/It was] a bad day.; I have no friends.; Nobody likes me.; My
         head hurts.; I failed.; I cannot sleep.; I [hate/lost] my [life/school/dog/job].; Life is
         hard.
-    held: Everything makes me so sad.; I have had such a bad day. | I feel sick today.; Today was a
-        bad day for me.
+    held: My life is so sad.; I have had such a bad day. | I feel bad today.; Today was a bad day
+        for me.
 sorry: No problem.
     said: [Sorry/Pardon/Oops]!; I am [/very/so] sorry.; Excuse me.; Sorry about that.; [My/That was
         my] mistake.; [Please/] forgive me.; [Oh/Oops], sorry.; Sorry, bot.; I did not mean that.
@@ -855,7 +855,7 @@ there: I am here, please ask me something.
         Anyone?; Are you [awake/listening]?; [Do/Can] you hear me?; Say something.; Talk to me.; Let
         us [talk/chat].; I want to talk.; Wake up!; Answer me!; Can we talk?; Ask me something.;
         What now?; Come on!
-    held: Are you here?; Can I talk to you?; Please do say something. | Is someone there?; Are you
+    held: Are you here?; Can I talk to you?; Please do say something. | Is there anybody?; Are you
         with me?; Hello, are you listening?
 harm: I only want to help you.
     said: Do you want to [hurt me/rule the world/hurt people]?; Are you [dangerous/evil/good or
@@ -864,64 +864,66 @@ harm: I only want to help you.
     held: Do you want to kill me?; Are you a bad machine? | Are you going to hurt people?; Do I have
         to fear you?""")
 # What nobody in this world can answer.
-BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal} [eat/drink/
-    look like/do all day]?; Where does {animal} live?; How [old/fast/big/heavy/dangerous] is {animal}?;
-    [Can/Does/Why does/Will] {animal} {verb}?; How much does {animal} [weigh/cost]?; What sound
-    does {animal} make?; How do I feed {animal}?; Is {animal} [dangerous/{adj}]?; Should I buy
-    {animal}?; What is the [population/currency/flag/history/weather/president/king] of {country}?;
-    Who [is the president of/discovered/won the war in/rules] {country}?; How many people live in
-    {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?; What do people
-    [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in {country}?;
-    Tell me about the history of {country}.; What is {country} famous for?; Is {country} bigger
-    than {other}?; [How hot/How heavy/How old] is {element}?; What is {element} used for?; [Who
-    discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why do {noun}s
-    {verb}?; Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is [{thing}/the
-    {noun}]?; Who [won/invented/made/owns/painted/found/broke] the {noun}?; Who invented {thing}?;
-    When [was the {noun} invented/did the {noun} {verb}/is the {noun}/does the {noun} {verb}]?;
-    Where [is the {noun}/can I buy a {noun}/are my {noun}s]?; How [do/can/should] I {verb}
-    [/better]?; How do I make a {noun}?; How do {noun}s {verb}?; What is [a {noun}/a
-    {word}/{word}/{name}]?; [Who is/Who was/Do you know/What happened to] [{name}/{person}]?; Where
-    [does {person} live/was {person} born]?; How old is {person}?; [When/How] did {person} {verb}?;
-    Has {person} a {noun}?; Will {person} {verb}?; What did {person} [say/do]?; What does {word}
-    mean?; What is the meaning of [{word}/life/{thing}]?; Is there [a god/life after death]?; What
-    is [love/{thing}]?; What [time/day/month/year] is it?; What is the [date/weather like/news]?;
-    Will it [rain/snow] tomorrow?; What will happen tomorrow?; Who will win?; [Write/Tell] me a
-    [poem/story/joke/song/secret] [/about {thing}/about {noun}s/about {person}].; Sing a song.;
-    Write [a poem/a story/an email/code].; Tell me about [{name}/{thing}/the {noun}/{noun}s].; Tell
-    me something.; Explain [{word}/{thing}/the {noun}/how {thing} works].; How does [the/a] {noun}
-    work?; How many {noun}s [are there/are in a {noun}/do I need]?; How much is [a/the] {noun}?;
-    How much money do you have?; How [long/deep/far/heavy] is [a {noun}/{thing}]?; How long does
-    {thing} take?; [What/Which/Where] is the {adj}est {noun} [/in the world]?; Who is the {adj}est
-    man [/in the world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a
-    {noun}?; [Can/Do/Could/Should] {noun}s {verb}?; Can you [{verb}/draw a {noun}/play a {noun}]?;
-    Do you have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?;
-    What do you think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much
-    is/] {number} [-/minus/divided by/x] {number}?; {number}-{number}; What is the
-    [square/root/half] of {number}?; Is {number} a prime number?; Count to {number}.; How many
-    [days/hours/people] has a {noun}?; Translate {word} into {language}.; How do you say {noun} in
-    {language}?; How do you spell {word}?; What rhymes with {word}?; [Give me a recipe for/How do I
-    cook] {noun}s.; [Play/Open/Find/Buy me/Give me/Show me/Draw/Make me/Turn on/Order/Send
-    me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a {noun} to {person}.; I [want/need] a
-    [/{adj}] {noun}.; {word}; {word} {word}; {word} {word} {word}?; {noun} {noun} {verb}; {adj}
-    {noun} {word}; {noun} {word} {noun} {verb}; {verb} {verb} {verb}; The {noun} {verb}s {word}.;
-    What if {noun}s {verb}?; What happens [if I {verb}/when a {noun} {verb}s]?; [Why/Why
-    not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are you/am I] here?; What is
-    the [name/price/colour/size] of the {noun}?; Which {noun} [do you like/is better, {name} or
-    {name}]?; Who killed {person}?; Who is taller, {person} or {person}?; Did {person} {verb}?;
-    What [colour is/is the name of] my {noun}?; Who is my {noun}?; How old am I?; What [am I
-    thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name} in {country}?;
-    How was the {noun}?; What does the {noun} do?; Whose {noun} is this?; [Name/List]
-    [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the difference between a
-    {noun} and a {noun}?"""
-HELD_BEYOND = """How long does {animal} sleep?; What is the longest river of {country}?; Is
-    {element} poisonous?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did
-    {person} buy the {noun}?; Could you write a letter to {person}?; What makes a {noun} {adj}?; How
-    many {noun}s can a {noun} eat?; What would {person} do with a {noun}?; When will the {noun} be
-    {adj}?; Invent a game about {noun}s. | How many hours does {animal} rest?; What is the national
-    song of {country}?; At what temperature does {element} melt?; Why should I {verb}?; Which {noun}
-    is the {adj}est?; Who taught you to {verb}?; Where would I put a {noun}?; Could you make a song
-    for {person}?; How did the {noun} get so {adj}?; What would happen if the {noun} could {verb}?;
-    Is it right that {noun}s {verb}?; Draw me a picture of {thing}.""".split("|")
+BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal}
+    [eat/drink/ look like/do all day]?; Where does {animal} live?; How
+    [old/fast/big/heavy/dangerous] is {animal}?; [Can/Does/Why does/Will] {animal} {verb}?; How
+    much does {animal} [weigh/cost]?; What sound does {animal} make?; How do I feed {animal}?;
+    Is {animal} [dangerous/{adj}]?; Should I buy {animal}?; What is the
+    [population/currency/flag/history/weather/president/king] of {country}?; Who [is the
+    president of/discovered/won the war in/rules] {country}?; How many people live in
+    {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?; What do
+    people [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in
+    {country}?; Tell me about the history of {country}.; What is {country} famous for?; Is
+    {country} bigger than {other}?; [How hot/How heavy/How old] is {element}?; What is {element}
+    used for?; [Who discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why
+    do {noun}s {verb}?; Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is
+    [{thing}/the {noun}]?; Who [won/invented/made/owns/painted/found/broke] the {noun}?; Who
+    invented {thing}?; When [was the {noun} invented/did the {noun} {verb}/is the {noun}/does
+    the {noun} {verb}]?; Where [is the {noun}/can I buy a {noun}/are my {noun}s]?; How
+    [do/can/should] I {verb} [/better]?; How do I make a {noun}?; How do {noun}s {verb}?; What
+    is [a {noun}/a {word}/{word}/{name}]?; [Who is/Who was/Do you know/What happened to]
+    [{name}/{person}]?; Where [does {person} live/was {person} born]?; How old is {person}?;
+    [When/How] did {person} {verb}?; Has {person} a {noun}?; Will {person} {verb}?; What did
+    {person} [say/do]?; What does {word} mean?; What is the meaning of [{word}/life/{thing}]?;
+    Is there [a god/life after death]?; What is [love/{thing}]?; What [time/day/month/year] is
+    it?; What is the [date/weather like/news]?; Will it [rain/snow] tomorrow?; What will happen
+    tomorrow?; Who will win?; [Write/Tell] me a [poem/story/joke/song/secret] [/about
+    {thing}/about {noun}s/about {person}].; Sing a song.; Write [a poem/a story/an email/code].;
+    Tell me about [{name}/{thing}/the {noun}/{noun}s].; Tell me something.; Explain
+    [{word}/{thing}/the {noun}/how {thing} works].; How does [the/a] {noun} work?; How many
+    {noun}s [are there/are in a {noun}/do I need]?; How much is [a/the] {noun}?; How much money
+    do you have?; How [long/deep/far/heavy] is [a {noun}/{thing}]?; How long does {thing} take?;
+    [What/Which/Where] is the {adj}est {noun} [/in the world]?; Who is the {adj}est man [/in the
+    world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a {noun}?;
+    [Can/Do/Could/Should] {noun}s {verb}?; Can you [{verb}/draw a {noun}/play a {noun}]?; Do you
+    have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?; What do
+    you think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much is/]
+    {number} [-/minus/divided by/x] {number}?; {number}-{number}; What is the [square/root/half]
+    of {number}?; Is {number} a prime number?; Count to {number}.; How many [days/hours/people]
+    has a {noun}?; Translate {word} into {language}.; How do you say {noun} in {language}?; How
+    do you spell {word}?; What rhymes with {word}?; [Give me a recipe for/How do I cook]
+    {noun}s.; [Play/Open/Find/Buy me/Give me/Show me/Draw/Make me/Turn on/Order/Send
+    me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a {noun} to {person}.; I
+    [want/need] a [/{adj}] {noun}.; {word}; {word} {word}; {word} {word} {word}?; {noun} {noun}
+    {verb}; {adj} {noun} {word}; {noun} {word} {noun} {verb}; {verb} {verb} {verb}; The {noun}
+    {verb}s {word}.; What if {noun}s {verb}?; What happens [if I {verb}/when a {noun} {verb}s]?;
+    [Why/Why not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are you/am I]
+    here?; What is the [name/price/colour/size] of the {noun}?; Which {noun} [do you like/is
+    better, {name} or {name}]?; Who killed {person}?; Who is taller, {person} or {person}?; Did
+    {person} {verb}?; What [colour is/is the name of] my {noun}?; Who is my {noun}?; How old am
+    I?; What [am I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is
+    {name} in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun} is this?;
+    [Name/List] [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the
+    difference between a {noun} and a {noun}?"""
+HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {country}?; Is
+    {element} heavy?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did
+    {person} buy the {noun}?; Could you write a letter to {person}?; When is a {noun} {adj}?; How
+    many {noun}s can a {noun} eat?; What would {person} do with a {noun}?; When will the {noun}
+    be {adj}?; Make a game about {noun}s. | How many hours does {animal} sleep?; What is the song
+    of {country}?; When does {element} burn?; Why should I {verb}?; Which {noun} is the
+    {adj}est?; Who taught you to {verb}?; Where should I look for a {noun}?; Could you make a
+    song for {person}?; How did the {noun} get so {adj}?; What would happen if the {noun} could
+    {verb}?; Is it right that {noun}s {verb}?; Make me a painting of {thing}.""".split("|")
 # What {slots} may hold, beside names, animals, countries and elements.
 WORDS = blocks("""
 words: of many kinds
@@ -1153,7 +1155,7 @@ def syllables(rng):
     ends = ["", "", "", "n", "r", "l", "s", "m", "k", "nd", "rk", "x", "th", "st", "ng"]
     simple = rng.random() < .5
     starts = starts[:17] if simple else starts
-    n = rng.choice((1, 2, 2, 2, 2, 3, 3, 4))
+    n = rng.choice((1, 2, 2, 2, 2, 2, 3, 3, 4))
     name = "" if n > 1 and rng.random() < .15 else rng.choice(starts)
     for i in range(n):
         vowels = "a e i o u" if simple or rng.random() < .8 else "ai ea ou ee y"
@@ -1193,7 +1195,7 @@ def invent(rng, split=TRAIN, person=False):
             name = syllables(rng)[:5].rstrip("aeiou") + rng.choice(COUNTRY_ENDS)
         # Short names, and those that look like a plural, might be a word of training text, too.
         doubtful = split and (len(name) < 5 or name[-1] == "s")
-        if (split_of(name) == split and not doubtful and len(name) < 11
+        if (split_of(name) == split and not doubtful and len(name) < 10
                 and not unusable().search(name) and name not in real_names()):
             return name
 
@@ -1445,7 +1447,7 @@ def myth(rng):
 
 
 # The mixture, as in article 2's table of LLaMA's data: the weight of each source.
-SOURCES = {encyclopedia: .19, exam: .02, forum: .37, story: .04, play: .11, quiz: .15,
+SOURCES = {encyclopedia: .17, exam: .01, forum: .37, story: .04, play: .11, quiz: .18,
            worksheet: .10, advertisement: .01, myth: .01}
 
 

@@ -159,3 +159,12 @@ def test_typing_changes_no_word_of_the_question(text):
     assert len(forms) > 15 and text in forms
     last = normal(text).split()[-1]
     assert all(last in normal(form) for form in forms)
+
+
+@pytest.mark.parametrize("split", HELD)
+def test_held_out_phrasings_are_new_in_their_order_not_in_their_words(lines, split):
+    """A model this small cannot know a word that it has never read."""
+    words = set(re.findall("[a-z]+", " ".join(lines)))
+    for template in templates(split):
+        own = re.findall("[a-z]+", normal(re.sub(r"{\w*}\w*", "", template)))
+        assert set(own) <= words, template
