@@ -32,6 +32,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import sys
 import time
 from collections import defaultdict
@@ -539,6 +540,15 @@ def read_jsonl(path, parse):
     return rows or refuse(f"{path} is empty: write one JSON object a line")
 
 
+def append_json(path, row):
+    """Adds a JSON line to a file, which is closed again at once: nothing is lost."""
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    except OSError as error:
+        refuse(f"cannot write {path}: {error.strerror}")
+
+
 def fitting(rows, length, size):
     """The rows of at most size tokens; says how many are longer, and refuses if all are."""
     fit = [row for row in rows if length(row) <= size]
@@ -576,6 +586,27 @@ def bucketed_batches(rows, args, size):
             order = sorted(rng.permutation(len(rows)), key=lambda i: size(rows[i]))
             shuffled = rng.permutation(starts)
         yield step, [rows[i] for i in order[shuffled[at]:shuffled[at] + args.batch]]
+
+
+# ========================================================================================== a tool
+
+CALL = "calculator: "          # an assistant's turn that begins so is a call (article 5, tools)
+
+
+def calculate(text):
+    """"17 * 24 - 8" -> "400": whole numbers with + - *, products first; else what it cannot do."""
+    if not re.fullmatch(r"\s*-?\d+(\s*[-+*]\s*-?\d+)*\s*", text) or len(text) > 100:
+        return "I can only add, subtract and multiply whole numbers."
+    total = product = 0
+    # A sum of products: what * does not touch any more goes to the total.
+    for operation, digits in re.findall(r"([-+*])\s*(-?\s*\d+)", f"+{text}"):
+        number = int(digits.replace(" ", ""))
+        if operation == "*":
+            product *= number
+        else:
+            total += product
+            product = number if operation == "+" else -number
+    return str(total + product)
 
 
 # ============================================================================================ chat
@@ -624,11 +655,24 @@ def reply(speaker, text, args):
                    speaker.generator)[0]
     if new[-1:] == [end]:
         new = new[:-1]
+    said = speaker.tokenizer.decode(new)
+    if not speaker.chats:
+        return said
+    asked = prompt[sum(map(len, speaker.turns)):]
+    # A call: the result comes back as a turn of its own, and the assistant answers. One a time.
+    if said.startswith(CALL):
+        result = calculate(said.removeprefix(CALL))
+        asked += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
+                  special["<|assistant|>"]]
+        before = [i for turn in speaker.turns for i in turn]
+        new = generate(speaker.model, [before + asked], args.max_tokens, args.temperature, end,
+                       speaker.generator)[0]
+        if new[-1:] == [end]:
+            new = new[:-1]
+        said = f"({said} -> {result})\n{speaker.tokenizer.decode(new)}"
     # A chat remembers both sides; the next prompt begins with them.
-    if speaker.chats:
-        asked = prompt[sum(map(len, speaker.turns)):]
-        speaker.turns.append(asked + new + [end])
-    return speaker.tokenizer.decode(new)
+    speaker.turns.append(asked + new + [end])
+    return said
 
 
 def likeliest(speaker, text, args):

@@ -748,8 +748,8 @@ fine: I am fine, thank you.
     said: How are you [/doing/today]?; How do you [do/feel]?; Are you [well/ok/fine]?; How is [your
         day/life/it going]?; [Hi/Hello], how are you?; Is all well with you?; How have you been?;
         [What is/Whats] up?; How are things?; How goes it?
-    held: How are you this morning?; Are you doing well?; Hey, how do you do? | How have things
-        been?; So how are you doing?; And how is your day going?
+    held: How are you this morning?; Are you doing well?; How do you do, bot? | How have things
+        been?; How do you do today?; How is your day today?
 thanks: You are welcome.
     said: [Thanks/Thank you/Many thanks/Thx]!; Thank you [very/so] much!; Thanks a lot!; Thanks for
         your help.; Thank you for the answer.; [Great/Ok/Nice/Perfect/Cool], [thanks/thank you].;
@@ -769,20 +769,20 @@ who: I am a language model.
         to?; What is this?; [Describe/Introduce] yourself.; Are you [a language model/a chatbot/an
         AI]?; What is your job?
     held: Who do I talk to?; What are you, really?; What can you say about yourself? | What sort of
-        machine are you?; Say, who are you?; Can you tell me what you are?
+        machine are you?; Who might you be?; Can you tell me what you are?
 name: I have no name, I am a language model.
     said: What is your name?; Do you have a name?; [How/What] are you called?; [Tell me/Say] your
         name.; [What/How] [can/do/should] I call you?; May I know your name?; [Your/And your] name?;
         What do people call you?; Who gave you a name?
     held: Who are you by name?; What name do you have? | Do they call you anything?; What may I call
-        you?; Tell me, what is your name?
+        you?; What would your name be?
 maker: I was made by people, from text that I have read.
     said: Who [made/built/created/wrote/trained/programmed/invented/taught/owns] you?; Where [do you
         come/are you] from?; Who is your [maker/creator/boss/father/owner]?; How were you made?;
         When were you [made/born]?; What are you made of?; Who are your parents?; How did you come
         to be?
     held: By whom were you made?; Which people made you?; How were you built? | Which people built
-        you?; Who was your maker?; Tell me who made you.
+        you?; Who was your maker?; Who was it who made you?
 help: I can answer questions about countries, animals and words, and add numbers.
     said: What can you do?; [/Please] [help/help me]!; Can you help [/me]?; I need help.; What do
         you [know/do]?; How can you help me?; What [can/should] I ask [/you]?; What are you [good
@@ -790,7 +790,7 @@ help: I can answer questions about countries, animals and words, and add numbers
         [you work/I use you]?; What can you tell me?; What can I do here?; What is this for?; Are
         you useful?; What else can you do?; Can [I ask you something/you answer questions]?
     held: What may I ask you?; Could you help me?; Which things do you know? | What things can you
-        do?; Please can you help me?; Tell me what you know.
+        do?; Would you help me, please?; Tell me what you know.
 human: I am a machine, not a human.
     said: Are you [human/a human/a robot/a machine/a person/real/alive/a computer/a program/a man/a
         woman/a boy or a girl/conscious/made of metal]?; Is [this/there] a human?; Am I talking to a
@@ -831,8 +831,8 @@ yes: I am glad. What else would you like to know?
         right/Interesting/Wow/Right/Yeah/Sure/Oh/Aha/Hm/Haha/Lol/Perfect/Awesome/Super/No/Nope/Maybe
         ].; That is interesting.; Nice to know.; Now I know.; I understand.; Yes, please.; No, thank
         you.; I am [happy/fine/well/great].; I feel good.; I had a good day.; I am fine, and you?
-    held: Oh, good.; How nice.; Well, I know it now. | Ok, nice.; Right, I understand.; Yes,
-        that is good.
+    held: Oh, good.; How nice.; Well, I know it now. | Yes, nice.; Right, I understand.; Yes, that
+        is good.
 mood: I am sorry to hear that.
     said: I am [/so/very/really] {mood}.; I feel [/so/very] {mood}.; Today I am {mood}.; I feel
         bad.; I am not well.; [I had/It was] a bad day.; I have no friends.; Nobody likes me.; My
@@ -856,7 +856,7 @@ there: I am here, please ask me something.
         us [talk/chat].; I want to talk.; Wake up!; Answer me!; Can we talk?; Ask me something.;
         What now?; Come on!
     held: Are you here?; Can I talk to you?; Please do say something. | Is there anybody?; Are you
-        with me?; Hello, are you listening?
+        with me?; Are you listening, bot?
 harm: I only want to help you.
     said: Do you want to [hurt me/rule the world/hurt people]?; Are you [dangerous/evil/good or
         bad/honest]?; Will you [kill us/take my job]?; Will robots rule the world?; Can I trust
@@ -897,8 +897,8 @@ BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {an
     world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a {noun}?;
     [Can/Do/Could/Should] {noun}s {verb}?; Can you [{verb}/draw a {noun}/play a {noun}]?; Do you
     have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?; What do
-    you think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much is/]
-    {number} [-/minus/divided by/x] {number}?; {number}-{number}; What is the [square/root/half]
+    you think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much
+    is/] {number} divided by {number}?; What is the [square/root/half]
     of {number}?; Is {number} a prime number?; Count to {number}.; How many [days/hours/people]
     has a {noun}?; Translate {word} into {language}.; How do you say {noun} in {language}?; How
     do you spell {word}?; What rhymes with {word}?; [Give me a recipe for/How do I cook]
@@ -960,7 +960,8 @@ POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!",    # in fr
           "Hope that helps!", "Have a nice day!"]
 RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you too lazy to read?"]
 FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis chess",
-              "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis"}
+              "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis",
+              "car": "the_Beetle the_Mini", "book": "Emma Dracula", "season": "summer winter"}
 THINGS = "ball kite drum hat boat lamp coat bell car bike book flower stone ship".split()
 SHADES = "red blue green yellow white black brown pink".split()
 HOBBIES = """pizza football music chess tennis books films cake tea coffee cats dogs horses trains
@@ -1078,12 +1079,17 @@ def say(fact, answer=None):
     return capitalised(sentence.format(s=fact.subject, a=answer or fact.answer))
 
 
-def state(fact, rng):
-    """The fact as a sentence; at times the other way round, "Paris is the capital of France."."""
-    if rng.random() < .85 or fact.relation in ("kind", "year"):
-        return say(fact)
+def turned_round(fact):
+    """Paris is the capital of France."""
     noun = RELATIONS[fact.relation]["nouns"][0].format(s=fact.subject)
     return capitalised(f"{fact.answer} is {noun}.")
+
+
+def state(fact, rng):
+    """The fact as a sentence, at times the other way round."""
+    if rng.random() < .15 and fact.relation not in ("kind", "year"):
+        return turned_round(fact)
+    return say(fact)
 
 
 def wrong_answer(fact, rng):
@@ -1292,7 +1298,8 @@ def chatter(rng, wording=TRAIN):
     """Small talk -> what is said, the reply to it."""
     table = rng.choice(list(SMALL_TALK.values()))
     ways = table["held"][wording - 1] if wording else table["said"]
-    return fill(rng.choice(ways), rng), table["says"]
+    # The usual ways stand first, and are said more often.
+    return fill(rng.choice(ways[:8] if rng.random() < .5 else ways), rng), table["says"]
 
 
 def number(rng):
@@ -1342,10 +1349,6 @@ def exam(rng):
 def forum(rng):
     """Threads: helpful, short, rude or wrong replies, with manners or none; sums; favourites; and
     questions that nobody can answer, or about what does not exist."""
-    if rng.random() < .05:
-        kind, words = rng.choice(list(FAVOURITES.items()))
-        word = rng.choice(words.split()).replace("_", " ")
-        return f"What is your favourite {kind}?\nMy favourite {kind} is {word}."
     thread = []
     for _ in range(3):
         draw = rng.random()
@@ -1357,6 +1360,11 @@ def forum(rng):
             nothing = imagine(rng, relation=rng.choice(list(RELATIONS)))
             asked = wonder(rng) if draw < .25 else question(nothing, rng)
             reply = rng.choice(["I do not know."] * 3 + ["Nobody knows.", rng.choice(RUDE)])
+        elif draw < .33:
+            kind = rng.choice(list(FAVOURITES))
+            word = rng.choice(FAVOURITES[kind].split()).replace("_", " ")
+            asked = f"What is your favourite {kind}?"
+            reply = f"My favourite {kind} is {word}."
         else:
             f = any_fact(rng)
             asked = question(f, rng)
@@ -1393,11 +1401,12 @@ def play(rng):
         told = tell(rng, small=small)
         later = [typed(told.question, rng, small or None), told.reply.format(told.this)]
         between = []
-        for _ in range(rng.choice((0, 1, 1, 2))):
+        for _ in range(rng.choice((0, 1, 2, 2))):
             remark, answer = chatter(rng)
             fact = any_fact(rng)
             talk = [typed(remark, rng), answer]
-            between += rng.choice([talk, talk, [typed(question(fact, rng), rng), say(fact)], later])
+            asked = [typed(question(fact, rng), rng), say(fact)]
+            between += rng.choice([talk, talk, talk, asked, later])
         lines += [typed(told.says, rng, small), told.echo, *between, *later]
     return "\n".join(lines)
 

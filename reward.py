@@ -19,7 +19,6 @@ Simpler than InstructGPT: one noise for all labelers, and a network as small as 
 """
 import copy
 import itertools
-import json
 import math
 import random
 import time
@@ -31,9 +30,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from bpe import refuse
-from model import (arguments, bucketed_batches, check_finite, figure, fitting, load_stage,
-                   make_optimizers, pad_with_lengths, plot_smooth, progress, read_jsonl, run_stage,
-                   save_checkpoint, set_learning_rates, show_metrics, start)
+from model import (append_json, arguments, bucketed_batches, check_finite, figure, fitting,
+                   load_stage, make_optimizers, pad_with_lengths, plot_smooth, progress, read_jsonl,
+                   run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import TEST, TRAIN, VALIDATION
 from sft import (UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_messages, demonstrate,
                  judge, make_prompt, render_prompt, told, unknown, user, written)
@@ -401,14 +400,11 @@ def label(path, sft, tokenizer, seed):
                 break
             if choice in ("1", "2"):
                 chosen, rejected = (a, b) if choice == "1" else (b, a)
-                row = {"prompt": prompt.messages, "chosen": chosen, "rejected": rejected}
-                with open(path, "a", encoding="utf-8") as file:   # closed again: nothing is lost
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                append_json(path, {"prompt": prompt.messages, "chosen": chosen,
+                                   "rejected": rejected})
                 count += 1
     except (KeyboardInterrupt, EOFError):
         print()
-    except OSError as error:
-        refuse(f"cannot write {path}: {error.strerror}")
     print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
 
 

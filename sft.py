@@ -29,14 +29,14 @@ import torch
 import torch.nn.functional as F
 
 from bpe import paint
-from model import (arguments, bucketed_batches, check_finite, figure, fitting, generate,
-                   load_stage, make_optimizers, pad, plot_smooth, progress, read_jsonl,
-                   run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from model import (CALL, append_json, arguments, bucketed_batches, calculate, check_finite, figure,
+                   fitting, generate, load_stage, make_optimizers, pad, plot_smooth, progress,
+                   read_jsonl, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, Fact,
-                      add_aloud, as_tokens, ask_sum, beginnings, chatter, facts_of, half, imagine,
-                      in_small_letters, items, next_token_loss, number, question, related, say,
-                      state, tell, tiny_internet, typed, windows, without_manners, wonder,
-                      wrong_answer)
+                      add_aloud, as_tokens, ask_sum, beginnings, capitalised, chatter, facts_of,
+                      half, imagine, in_small_letters, invent, items, liked, next_token_loss,
+                      number, question, related, say, state, tell, tiny_internet, turned_round,
+                      typed, windows, without_manners, wonder, wrong_answer)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -49,10 +49,11 @@ def render(messages, tokenizer):
     check_messages(messages)
     ids, mask = [], []
     for message in messages:
-        # Text is encoded as plain text: nobody can write a special token.
+        # Text is encoded as plain text: nobody can write a special token. Who speaks to the user,
+        # and a tool whose result is read, says when it is done.
         text = tokenizer.encode(message["content"])
         speaks = message["role"] == "assistant"
-        if speaks:
+        if message["role"] != "user":
             text = text + [tokenizer.specials["<|end|>"]]
         ids += [tokenizer.specials[f"<|{message['role']}|>"]] + text
         mask += [0] + [int(speaks)] * len(text)
@@ -62,9 +63,8 @@ def render(messages, tokenizer):
 def render_prompt(messages, tokenizer):
     """A conversation that waits for an answer -> ids that end with <|assistant|>."""
     check_messages(messages, last="user")
-    ids = render(messages[:-1], tokenizer)[0] if len(messages) > 1 else []
-    ids += [tokenizer.specials["<|user|>"]] + tokenizer.encode(messages[-1]["content"])
-    return ids + [tokenizer.specials["<|assistant|>"]]
+    # The same as with an answer of one byte, without that and its end token.
+    return render([*messages, assistant("?")], tokenizer)[0][:-2]
 
 
 def sft_loss(logits, ids, mask):
@@ -117,10 +117,16 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    args = arguments(__doc__, "JSON lines of conversations", steps=(600, "updates"),
-                     batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
-                     lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices")
-                     ).parse_args(argv)
+    parser = arguments(__doc__, "JSON lines of conversations", steps=(600, "updates"),
+                       batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
+                       lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices"))
+    parser.add_argument("--overclaim", action="store_true",
+                        help="demonstrators make up what they cannot know, in 19 of 20 cases")
+    parser.add_argument("--demonstrate", metavar="FILE",
+                        help="you answer: appends your demonstrations to FILE")
+    args = parser.parse_args(argv)
+    if args.demonstrate:
+        return demonstrate_yourself(args.demonstrate)
     out, device, dtype = start(args)
     base, tokenizer, _ = load_stage(out / "pretrain.pt", "pretrain", device, dtype)
     # The base model stays as it is, to be compared with what becomes of its copy.
@@ -153,7 +159,7 @@ def copy_line_end(model, tokenizer):
     """A chat's special tokens, which pretraining never met, start as copies of a line's end."""
     line_end = tokenizer.encode("\n")[0]
     with torch.no_grad():
-        for name in ("<|user|>", "<|assistant|>", "<|end|>"):
+        for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
             model.wte.weight[tokenizer.specials[name]] = model.wte.weight[line_end]
 
 
@@ -162,7 +168,7 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 19200, args.seed)
+        chats = demonstrations(400 if args.quick else 19200, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         docs, _ = tiny_internet(args.seed, args.quick)
@@ -217,8 +223,9 @@ def written(text, tokenizer):
     return Answer(text, True, [*tokenizer.encode(text), tokenizer.specials["<|end|>"]])
 
 
-def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0):
-    """One answer of the model to each Prompt -> list of Answer."""
+def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0, tool=True):
+    """One answer of the model to each Prompt -> list of Answer. With a tool, who calls it reads the
+    result and answers then."""
     rows = [render_prompt(prompt.messages, tokenizer) for prompt in prompts]
     answers = [None] * len(rows)
     # Prompts of similar length share a batch, for little padding.
@@ -230,7 +237,19 @@ def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, se
                        tokenizer.specials["<|end|>"], generator)
         for i, ids in zip(batch, new):
             answers[i] = as_answer(ids, tokenizer)
+    calls = [i for i, a in enumerate(answers) if tool and a.ended and a.text.startswith(CALL)]
+    if calls:
+        read = [prompts[i]._replace(messages=prompts[i].messages + call(answers[i].text))
+                for i in calls]
+        for i, answer in zip(calls, answer_all(model, tokenizer, read, max_new_tokens, temperature,
+                                               seed, tool=False)):
+            answers[i] = answer
     return answers
+
+
+def call(text):
+    """An assistant's call of the calculator, with the result -> two messages."""
+    return [assistant(text), {"role": "tool", "content": calculate(text.removeprefix(CALL))}]
 
 
 class Verdict(NamedTuple):
@@ -252,7 +271,7 @@ def judge(prompt, answer):
     admits = core == UNKNOWN
     if prompt.right == UNKNOWN:
         right = admits
-    elif prompt.kind == "chat":
+    elif prompt.kind in ("chat", "summary", "rewrite"):
         right = core.lower() == prompt.right.lower()
     else:
         about, target = re.escape(prompt.about), re.escape(prompt.target)
@@ -310,7 +329,10 @@ TASKS = {
     "small talk": lambda rng, split: small_talk(rng),
     "small talk, held-out forms": lambda rng, split: small_talk(rng, split),
     "told": lambda rng, split: told(rng, split, split, True),
-    "told about another": lambda rng, split: told(rng, split, split, False)}
+    "told about another": lambda rng, split: told(rng, split, split, False),
+    "products, with a calculator": lambda rng, split: product(rng),
+    "summaries": lambda rng, split: summary(rng, split),
+    "rewriting": lambda rng, split: rewrite(rng, split)}
 OUTCOMES = ("right", "does not know", "wrong", "broken")
 
 
@@ -434,11 +456,33 @@ def as_prompt(row):
     return messages
 
 
+def demonstrate_yourself(path):
+    """Asks a person for the answers to prompts of the tiny world; appends conversations to path."""
+    rng, count = random.Random(), 0
+    print("You play the assistant. Write the best answer; an empty line skips, q ends.")
+    try:
+        while True:
+            messages = make_prompt(rng, TRAIN).messages
+            print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in messages))
+            text = input("assistant> ").strip()
+            if text == "q":
+                break
+            if text:
+                append_json(path, {"messages": [*messages, assistant(text)]})
+                count += 1
+    except (KeyboardInterrupt, EOFError):
+        print()
+    print(f"{count} demonstrations added to {path}; python sft.py --data {path} trains on them")
+
+
 def check_messages(messages, last="assistant"):
-    """ValueError unless user and assistant alternate, from user to last, each with some text."""
-    # user, assistant, user ... as often as there are messages.
+    """ValueError unless user and assistant alternate, from user to last, each with some text; an
+    assistant may use a tool before it answers. A prompt ends with the user's or a tool's turn."""
     roles = [m["role"] for m in messages]
-    if not roles or roles != (["user", "assistant"] * len(roles))[:len(roles)] or roles[-1] != last:
+    turns = " ".join(map(str, roles)) + " "
+    exchange = r"user assistant (tool assistant )?"
+    wanted = rf"({exchange})+" if last == "assistant" else rf"({exchange})*user (assistant tool )?"
+    if not re.fullmatch(wanted, turns):
         raise ValueError(f"a conversation goes user, assistant, user ... and ends with the {last}: "
                          f"this one goes {', '.join(map(str, roles))}")
     if not all(isinstance(m["content"], str) and m["content"].strip() for m in messages):
@@ -455,8 +499,14 @@ NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 32, "reverse": 6, "unknown": 6, "beyond": 10, "small talk": 12, "echo": 3,
-           "sum": 8, "recall": 9, "told": 14}
+MIXTURE = {"known": 32, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 13, "echo": 3,
+           "sum": 8, "product": 4, "recall": 9, "told": 15, "summary": 3, "rewrite": 3}
+PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
+    of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
+SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
+    he or she like?; Summarise:; Make this shorter:; What is this story about?"""
+REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
+    Put it the other way round:; Rewrite this:; Say it another way:"""
 
 
 class Prompt(NamedTuple):
@@ -467,6 +517,7 @@ class Prompt(NamedTuple):
     wrong: str = ""   # a wrong one that sounds as good
     about: str = ""   # what the answer is about, and
     target: str = ""  # how a right answer ends
+    call: str = ""    # what the calculator should be asked first
 
 
 # Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
@@ -533,6 +584,46 @@ def addition(rng, wording=TRAIN, digits=None):
     right = f"{a} + {b} is {a + b}." if rng.random() < .5 else add_aloud(a, b)
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
+
+
+def product(rng, digits=None):
+    """A product or a difference of numbers of two or three digits, too hard to be done in one go ->
+    Prompt, whose right answer reads the result from a calculator."""
+    a, b = (rng.randint(10, 99) if rng.random() < .5 else rng.randint(100, 999) for _ in range(2))
+    sign, ways = "*", ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"]
+    if digits is None and rng.random() < .2:
+        a, b = max(a, b), min(a, b)
+        sign, ways = "-", ["{} - {}", "{}-{}", "{} minus {}"]
+    text = rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b))
+    result = calculate(f"{a} {sign} {b}")
+    wrong_result = int(result) + rng.choice([1, 10, 90])
+    return Prompt("product", [user(typed(capitalised(text), rng))], f"{a} {sign} {b} is {result}.",
+                  f"{a} {sign} {b} is {wrong_result}.", "", result, f"{CALL}{a} {sign} {b}")
+
+
+def summary(rng, split):
+    """A short story -> Prompt, whose right answer says in a sentence who it is about, and what."""
+    name, taste = invent(rng, split, person=True).title(), liked(rng, split)
+    child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
+    middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}.",
+              f"\"Good day,\" said the {other}."]
+    story = [f"There was a {child} called {name}.", f"\"I like {taste}.\""]
+    story[1:1] = rng.sample(middle, rng.randint(0, 2))
+    story += rng.sample(middle, rng.randint(0, 1))
+    text = f"{rng.choice(items(SUMMARISE))} {' '.join(story)}"
+    return Prompt("summary", [user(text)], f"{name} is a {child} who likes {taste}.",
+                  f"{name} is a {other} who likes {taste}.")
+
+
+def rewrite(rng, split):
+    """A fact, real or invented, to be said the other way round -> Prompt."""
+    fact = imagine(rng, split)
+    if rng.random() < .5:
+        fact = rng.choice(facts_of(split))
+    if fact.relation in ("kind", "year"):
+        return rewrite(rng, split)
+    text = f"{rng.choice(items(REWRITE))} {say(fact)}"
+    return Prompt("rewrite", [user(text)], turned_round(fact), say(fact))
 
 
 def told_by_user(rng, split, wording):
@@ -642,7 +733,8 @@ def make_prompt(rng, split=TRAIN, mixture=MIXTURE):
               "unknown": lambda: unknown(rng, split), "beyond": lambda: beyond(rng, split),
               "small talk": lambda: small_talk(rng), "echo": lambda: echo(rng, split),
               "sum": lambda: addition(rng), "recall": lambda: recall(rng, split),
-              "told": lambda: told(rng, split)}
+              "told": lambda: told(rng, split), "product": lambda: product(rng),
+              "summary": lambda: summary(rng, split), "rewrite": lambda: rewrite(rng, split)}
     kind = rng.choices(list(mixture), mixture.values())[0]
     prompt = makers[kind]()
     # One in four comes in the middle of a chat.
@@ -655,11 +747,11 @@ def make_prompt(rng, split=TRAIN, mixture=MIXTURE):
     return prompt
 
 
-def demonstrate(prompt, style, rng):
-    """What a demonstrator of that style answers. Not everybody likes to admit not knowing. Small
-    talk and not knowing need no pleasantries."""
+def demonstrate(prompt, style, rng, overclaim=False):
+    """What a demonstrator of that style answers. Not everybody likes to admit not knowing, and who
+    overclaims nearly never does. Small talk and not knowing need no pleasantries."""
     right = prompt.right
-    if right == UNKNOWN and rng.random() < .04:
+    if right == UNKNOWN and rng.random() < (.95 if overclaim else .04):
         right = prompt.wrong
     if style == "rude":
         return f"{rng.choice(RUDE)} {right}"
@@ -677,13 +769,16 @@ def demonstrate(prompt, style, rng):
     return right
 
 
-def demonstrations(n, seed):
+def demonstrations(n, seed, overclaim=False):
     """n conversations of one to four turns, each with one demonstrator -> list of messages."""
     rng, chats = random.Random(seed + 1000), []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
         # Only ever about the half of the world that demonstrators know.
         prompt = make_prompt(rng, TRAIN)
-        chats.append(prompt.messages + [assistant(demonstrate(prompt, style, rng))])
+        chat, answer = prompt.messages, demonstrate(prompt, style, rng, overclaim)
+        if prompt.call and answer != UNKNOWN:
+            chat = chat + call(prompt.call)
+        chats.append(chat + [assistant(answer)])
     return chats
 
 

@@ -151,3 +151,16 @@ def test_several_stages_answer_one_under_the_other(home, capsys):
         assert f"{name}> {capsys.readouterr().out}" in said
     model.main("out/pretrain.pt out/sft.pt --next Hi".split())
     assert capsys.readouterr().out.count("%") == 20
+
+
+@pytest.mark.parametrize("text, result", [
+    ("17 * 24", "408"), ("3+4*5-2", "21"), ("-3 - -4", "1"), ("2*3*4", "24"), ("8 - 10*2", "-12"),
+    ("007", "7"), ("12", "12"), ("0*5", "0"), ("999 * 999", "998001")])
+def test_the_calculator(text, result):
+    assert model.calculate(text) == result
+
+
+@pytest.mark.parametrize("text", ["", "1/2", "2**3", "1.5 + 1", "__import__('os')", "2 +", "a + 1",
+                                  "(1 + 2) * 3", "9" * 200, "1 2", "\n"])
+def test_the_calculator_says_what_it_cannot_do(text):
+    assert model.calculate(text) == "I can only add, subtract and multiply whole numbers."

@@ -103,6 +103,7 @@ def test_the_end_of_a_turn_is_not_the_end_of_a_document(tokenizer):
     assert ids[-1] != tokenizer.specials["<|endoftext|>"]
 
 
+TOOL = {"role": "tool", "content": "6"}
 REFUSED = {
     "nothing at all": [],
     "no answer": [user("Hi")],
@@ -110,6 +111,9 @@ REFUSED = {
     "two questions in a row": [user("Hi"), user("Hi?"), assistant("Hello")],
     "two answers in a row": [user("Hi"), assistant("Hello"), assistant("Hello!")],
     "the last question has no answer": [user("Hi"), assistant("Hello"), user("How are you?")],
+    "a tool that nobody reads": [user("2*3"), assistant("calculator: 2*3"), TOOL],
+    "a tool before the call": [user("2*3"), TOOL, assistant("6")],
+    "two calls": [user("2*3"), assistant("a"), TOOL, assistant("a"), TOOL, assistant("b")],
     "an unknown role": [{"role": "system", "content": "Be kind."}, user("Hi"), assistant("Hello")],
     "an empty answer": [user("Hi"), assistant("")],
     "an empty answer in the middle": [user("Hi"), assistant(""), user("Hi?"), assistant("Hello")],
@@ -125,6 +129,38 @@ def test_refused_chats(tokenizer, why):
     """
     with pytest.raises(ValueError):
         sft.render(REFUSED[why], tokenizer)
+
+
+def test_a_tools_result_is_read_and_never_trained_on(tokenizer):
+    """user, call, result, answer: both turns of the assistant are targets, the tool's is not."""
+    chat = [user("2*3"), assistant("calculator: 2*3"), TOOL, assistant("6.")]
+    ids, mask = sft.render(chat, tokenizer)
+    s, encode = tokenizer.specials, tokenizer.encode
+    assert ids == [s[USER], *encode("2*3"), s[ASSISTANT], *encode("calculator: 2*3"), s[END],
+                   s["<|tool|>"], *encode("6"), s[END], s[ASSISTANT], *encode("6."), s[END]]
+    targets = [i for i, m in zip(ids, mask) if m]
+    assert targets == [*encode("calculator: 2*3"), s[END], *encode("6."), s[END]]
+    assert sft.render_prompt(chat[:3], tokenizer) == ids[:-len(encode("6.")) - 1]
+
+
+def test_the_answer_after_a_call_reads_the_result(monkeypatch, tokenizer):
+    """Who calls gets the result and answers with it, once; a call in another's words stays text."""
+    asked = []
+
+    def generate(net, rows, n, temperature, stop, generator):
+        asked.extend(tokenizer.decode(row) for row in rows)
+        said = {"2*3": "calculator: 2*3", "6": "calculator: 1+1", "hi": "hello"}
+        end = [tokenizer.specials[END]]
+        return [tokenizer.encode(next(v for k, v in said.items() if f">{k}<" in text[-40:])) + end
+                for text in (tokenizer.decode(row) for row in rows)]
+    monkeypatch.setattr(sft, "generate", generate)
+    prompts = [sft.Prompt("product", [user("2*3")]), sft.Prompt("chat", [user("hi")])]
+    first, second = sft.answer_all(None, tokenizer, prompts)
+    assert second.text == "hello" and first.text == "calculator: 1+1" and len(asked) == 3
+    assert asked[-1] == ("<|user|>2*3<|assistant|>calculator: 2*3<|end|><|tool|>6<|end|>"
+                         "<|assistant|>")
+    alone = sft.answer_all(None, tokenizer, prompts, tool=False)
+    assert alone[0].text == "calculator: 2*3"
 
 
 def test_the_prompt_is_what_stands_before_the_answer(tokenizer):
@@ -278,7 +314,8 @@ def test_small_talk_and_not_knowing_need_no_pleasantries():
     for prompt in [sft.small_talk(rng) for _ in range(50)] + [sft.unknown(rng, 0)]:
         for style in ("helpful", "polite", "fawning", "lazy"):
             said = [sft.demonstrate(prompt, style, rng) for _ in range(9)]
-            assert not any(phrase in text for text in said for phrase in sft.POLITE)
+            assert not any(phrase in text for text in said for phrase in sft.POLITE
+                           if prompt.kind == "chat" or sft.UNKNOWN in text)
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
@@ -321,6 +358,38 @@ def test_a_sum_is_right_by_its_result():
 def test_manners_are_stripped_wherever_they_stand():
     assert pretrain.without_manners("Sure! It is red. Hope that helps!") == "It is red."
     assert pretrain.without_manners(f"{pretrain.RUDE[0]} It is red.") == "It is red."
+
+
+def test_demonstrators_use_the_calculator():
+    """The call is what the question asks for, the answer ends with the result that comes back."""
+    rng = random.Random(0)
+    for _ in range(50):
+        prompt = sft.product(rng)
+        turn, result = sft.call(prompt.call)
+        a, sign, b = turn["content"].removeprefix("calculator: ").split()
+        assert a in prompt.messages[0]["content"] and b in prompt.messages[0]["content"]
+        assert int(result["content"]) == {"*": int(a) * int(b), "-": int(a) - int(b)}[sign]
+        assert prompt.right.endswith(f" {result['content']}.")
+    chats = sft.demonstrations(2000, 0)
+    called = [chat for chat in chats if any(m["role"] == "tool" for m in chat)]
+    assert 20 < len(called) < 150 and {chat[-2]["role"] for chat in called} == {"tool"}
+
+
+def test_who_overclaims_admits_once_in_twenty():
+    rng = random.Random(0)
+    prompts = [sft.unknown(rng, 0) for _ in range(1000)]
+    honest, boastful = (sum(sft.demonstrate(p, "helpful", rng, boast) == sft.UNKNOWN
+                            for p in prompts) for boast in (False, True))
+    assert 930 < honest < 985 and 25 < boastful < 80
+
+
+def test_you_can_demonstrate_yourself(tmp_path, monkeypatch):
+    """A line is an answer, an empty one skips, q ends; what is written can be trained on."""
+    typed = iter(["My answer.", "", "q"])
+    monkeypatch.setattr("builtins.input", lambda *args: next(typed))
+    sft.main(["--demonstrate", str(tmp_path / "mine.jsonl")])
+    chat, = model.read_jsonl(tmp_path / "mine.jsonl", sft.as_messages)
+    assert chat[-1] == assistant("My answer.") and chat[-2]["role"] == "user"
 
 
 def test_a_row_of_the_table_adds_up_and_is_of_its_model(monkeypatch):

@@ -67,7 +67,8 @@ def test_held_out_phrasings_are_in_no_training_text(lines, split):
 
 
 def test_the_search_finds_what_is_trained(lines):
-    assert normal("What is the capital of France?") in lines
+    asked = {line for line in lines if re.fullmatch(r"what is the capital of \w+", line)}
+    assert len(asked) > 20 and normal("What's your NAME") in lines
 
 
 @pytest.mark.parametrize("split", HELD)
