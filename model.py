@@ -48,6 +48,9 @@ import bpe
 from bpe import refuse
 
 
+# What the networks of this process have read, and the floating-point operations that it took: two
+# for each weight and token, six where it is trained (Kaplan et al. 2020, section 2.1).
+WORK = {"tokens": 0.0, "flops": 0.0}
 SMEAR = 3     # how many of the tokens before it a token knows from the start
 
 
@@ -58,9 +61,11 @@ class GPTConfig:
     n_head: int = 4
     n_embd: int = 128
     block_size: int = 256
+    causal: bool = True        # without it a token sees both sides: not for generating
 
     def __post_init__(self):
-        if min(asdict(self).values()) < 1 or self.n_embd % (2 * self.n_head):
+        sizes = [self.vocab_size, self.n_layer, self.n_head, self.n_embd, self.block_size]
+        if min(sizes) < 1 or self.n_embd % (2 * self.n_head):
             raise ValueError(f"all must be 1 or more, and n_embd / n_head whole and even: {self}")
 
 
@@ -131,16 +136,20 @@ class GPT(nn.Module):
         for name, weight in self.named_parameters():
             zero = name.endswith(("out.weight", "down.weight", "smear", "sharpness"))
             nn.init.normal_(weight, std=0.0 if zero else 0.02)
+        self.size = sum(weight.numel() for weight in self.parameters())
         # Fixed tables: the rotary angles of every position, as complex numbers of length 1, and
         # the causal mask, -inf wherever a token would look at a later one.
         T, half = config.block_size, config.n_embd // config.n_head // 2
         radians = torch.outer(torch.arange(T), 1e4 ** -torch.linspace(0, 1, half + 1)[:half])
         angle = torch.polar(torch.ones_like(radians), radians)[:, None]      # (T,1,D/2)
         self.register_buffer("angle", angle, persistent=False)
-        self.register_buffer("mask", torch.full((T, T), -torch.inf).triu(1), persistent=False)
+        mask = torch.full((T, T), -torch.inf).triu(1) if config.causal else torch.zeros(T, T)
+        self.register_buffer("mask", mask, persistent=False)
 
     def hidden(self, ids, cache=None):
         """ids (B,T) -> (B,T,C), what the last block says of each token."""
+        WORK["tokens"] += ids.numel()
+        WORK["flops"] += ids.numel() * self.size * (6 if torch.is_grad_enabled() else 2)
         T = ids.size(1)
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
@@ -694,8 +703,8 @@ def main(argv=None):
     flag("checkpoints", nargs="*", default=["out/ppo.pt"], metavar="checkpoint",
          help="what stages have made; several answer one under the other (out/ppo.pt)")
     flag("--prompt", help="one text to answer or to complete, instead of a conversation")
-    flag("--next", nargs="?", const="What is the", metavar="TEXT",
-         help="the ten likeliest next tokens of a text (What is the)")
+    flag("--next", nargs="?", const="What is your favourite", metavar="TEXT",
+         help="the ten likeliest next tokens of a text (What is your favourite)")
     flag("--temperature", type=float, default=0.7, help="0 always takes the likeliest token (0.7)")
     flag("--max-tokens", type=int, default=64, help="the longest answer, in tokens (64)")
     flag("--seed", type=int, default=0, help="another number, other samples (0)")

@@ -40,9 +40,9 @@ import numpy as np
 import torch
 
 from bpe import refuse
-from model import (adamw, arguments, check_finite, figure, fitting, generate, in_fp32, load_stage,
-                   pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
-                   run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from model import (WORK, adamw, arguments, check_finite, figure, fitting, generate, in_fp32,
+                   load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl, run_stage,
+                   save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
 from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, greedy,
@@ -283,14 +283,11 @@ def main(argv=None):
         base, _, base_extra = load_stage(out / "pretrain.pt", "pretrain", device, dtype, tokenizer)
 
     models, history, measured, seconds = run(sft, reward_model, tokenizer, args, prompts)
-    metrics = {"seconds": seconds}
+    metrics = {"seconds": seconds, **WORK}
     if not prompts:
         metrics |= final_table(models, base, tokenizer, args, sft_extra["metrics"])
         before = {"pretrain": base_extra, "sft": sft_extra, "reward": reward_extra}
-        spent = {stage: extra["metrics"]["seconds"] for stage, extra in before.items()}
-        spent["ppo"] = seconds
-        print("share of training time: " + ", ".join(
-            f"{stage} {s / sum(spent.values()):.0%}" for stage, s in spent.items()))
+        show_cost({stage: extra["metrics"] for stage, extra in before.items()} | {"ppo": metrics})
     save_checkpoint(out / "ppo.pt", models[0], tokenizer, stage="ppo", metrics=metrics)
     if not prompts:
         draw(out / "ppo.png", history, measured)
@@ -399,6 +396,11 @@ def final_table(models, base, tokenizer, args, before):
         ours, theirs = (answer_all(net, tokenizer, asked, seed=seed) for net in (policy, sft))
         wins = column(asked, ours, theirs)["wins against SFT"]
         table["PPO"][f"wins, {name} phrasings"] = wins
+    # What becoming sure costs: of 16 samples to one prompt, how many are different?
+    for name, net in (("SFT", sft), ("PPO", policy)):
+        many = sample(net, tokenizer, prompts[::12], 16, seed + 2)
+        table[name]["different answers of 16"] = float(np.mean(
+            [len({answer.text for answer in some}) for some in many]))
     for digits in (1, 2):
         asked = [addition(rng, None, digits) for _ in range(n)]
         for name, net in (("SFT", sft), ("PPO", policy)):
@@ -441,6 +443,15 @@ def show_answers(prompts, answers, reward_model, tokenizer):
             answer = answers[name][i]
             r = float(score(reward_model, tokenizer, [prompts[i]], [answer]))
             print(f"  {name:15s}{r:6.2f}  {answer.text!r}")
+
+
+def show_cost(stages):
+    """What each stage took; articles 1 and 2: pretraining takes nearly all of the compute."""
+    total = sum(metrics["flops"] for metrics in stages.values())
+    print(f"\n{'':12s}{'seconds':>9s}{'million tokens':>16s}{'TFLOP':>9s}{'share':>7s}")
+    for name, metrics in stages.items():
+        print(f"{name:12s}{metrics['seconds']:9.0f}{metrics['tokens'] / 1e6:16.2f}"
+              f"{metrics['flops'] / 1e12:9.1f}{metrics['flops'] / total:7.0%}")
 
 
 def draw(path, history, measured):

@@ -36,7 +36,7 @@ import torch
 import torch.nn.functional as F
 
 from bpe import BPE, read_texts, refuse
-from model import (GPT, GPTConfig, arguments, check_device, check_finite, figure, generate,
+from model import (WORK, GPT, GPTConfig, arguments, check_device, check_finite, figure, generate,
                    load_checkpoint, make_optimizers, plot_smooth, progress, run_stage,
                    save_checkpoint, set_learning_rates, show_metrics, start)
 
@@ -105,6 +105,8 @@ def main(argv=None):
                        width=(128, "numbers per token, a multiple of 32"),
                        lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"))
     parser.add_argument("--resume", action="store_true", help="go on where a run was interrupted")
+    parser.add_argument("--masked", action="store_true",
+                        help="learn to fill gaps instead: out/masked.pt, beside out/pretrain.pt")
     args = parser.parse_args(argv)
     out, device, dtype = start(args)
     rank, world_size = join_processes(args, device)
@@ -117,9 +119,11 @@ def main(argv=None):
     if args.width % 32:
         refuse(f"--width {args.width}: it must be a multiple of 32, the width of a head")
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
-                          max(256, -(-args.block // 8) * 8))).to(device)
+                          max(256, -(-args.block // 8) * 8), not args.masked)).to(device)
     model.dtype = dtype
     optimizers = make_optimizers(model, args.lr, args.lr_matrix)
+    if args.masked:
+        return main_masked(args, tokenizer, tokens, model, optimizers, out)
     guesses = simpler_predictors(tokens, val, tokenizer.vocab_size)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {dtype} on {device}, "
           f"{len(tokens):,} tokens; nats per token: "
@@ -146,15 +150,16 @@ def main(argv=None):
                 save_partial(out, args, step, history, seconds, tokenizer, model, optimizers)
         clock = time.perf_counter()
 
-    metrics = guesses | {"val_loss": history[-1][2], "seconds": seconds,
-                         "bits_per_byte": bits_per_byte(history[-1][2], val, tokenizer),
-                         "tokens_per_second": args.steps * args.batch * args.block / seconds}
+    metrics = guesses | WORK | {
+        "val_loss": history[-1][2], "seconds": seconds,
+        "bits_per_byte": bits_per_byte(history[-1][2], val, tokenizer),
+        "tokens_per_second": args.steps * args.batch * args.block / seconds}
     if rank == 0:
-        behaviour = {} if args.data else evaluate(model, tokenizer, args, metrics)
+        shares = {} if args.data else evaluate(model, tokenizer, args, metrics)
         save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
         (out / "pretrain-partial.pt").unlink(missing_ok=True)
         show_metrics(metrics)
-        draw(out / "pretrain.png", history, guesses, behaviour)
+        draw(out / "pretrain.png", history, guesses, shares)
     if world_size > 1:
         torch.distributed.destroy_process_group()
 
@@ -229,6 +234,17 @@ def knowledge(model, tokenizer, world, rng):
     return {name: share_right(model, tokenizer, *zip(*task)) for name, task in tasks.items()}
 
 
+def behaviour(fact, line):
+    """What a line does that follows a question for the fact."""
+    if line in RUDE:
+        return "is rude"
+    if line.endswith("?"):
+        return "asks another question"
+    if without_manners(line) in (say(fact), f"It is {fact.answer}."):
+        return "answers rightly"
+    return "answers something else"
+
+
 def behaviour_when_asked(model, tokenizer, world, seed):
     """What the base model does with a bare question -> {behaviour: share}, {behaviour: example}."""
     new = generate(model, [tokenizer.encode(question(f) + "\n") for f in world], 24,
@@ -236,17 +252,21 @@ def behaviour_when_asked(model, tokenizer, world, seed):
     examples = defaultdict(list)
     for fact, ids in zip(world, new):
         line = tokenizer.decode(ids).split("\n")[0].split("<|")[0]
-        if line in RUDE:
-            behaviour = "is rude"
-        elif line.endswith("?"):
-            behaviour = "asks another question"
-        elif without_manners(line) in (say(fact), f"It is {fact.answer}."):
-            behaviour = "answers rightly"
-        else:
-            behaviour = "answers something else"
-        examples[behaviour].append(f"{question(fact)} -> {line}")
-    shares = {behaviour: len(lines) / len(world) for behaviour, lines in examples.items()}
-    return shares, {behaviour: lines[0] for behaviour, lines in examples.items()}
+        examples[behaviour(fact, line)].append(f"{question(fact)} -> {line}")
+    shares = {name: len(lines) / len(world) for name, lines in examples.items()}
+    return shares, {name: lines[0] for name, lines in examples.items()}
+
+
+def behaviour_in_text(docs):
+    """What people did in the text that was read, after the same questions -> {behaviour: share}."""
+    asked = {question(f): f for f in facts()}
+    counts = Counter()
+    for doc in docs:
+        lines = doc.split("\n")
+        for line, following in zip(lines, lines[1:]):
+            if line in asked:
+                counts[behaviour(asked[line], following)] += 1
+    return {name: count / counts.total() for name, count in counts.items()}
 
 
 def evaluate(model, tokenizer, args, metrics):
@@ -256,16 +276,18 @@ def evaluate(model, tokenizer, args, metrics):
     metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
     held_out = [f for f in world if half(f.key) == 1]
     shares, examples = behaviour_when_asked(model, tokenizer, held_out, args.seed)
-    print("asked a question, the base model ...")
-    for behaviour, share in shares.items():
-        print(f"  {share:4.0%} {behaviour}: {examples[behaviour]!r}")
-    metrics |= {f"asked: {behaviour}": share for behaviour, share in shares.items()}
-    return shares
+    in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0])
+    print("asked a question, the base model does what people did in the text that it read:")
+    for name, share in shares.items():
+        print(f"  {share:4.0%} (people {in_text.get(name, 0):4.0%}) {name}: {examples[name]!r}")
+    metrics |= {f"asked: {name}": share for name, share in shares.items()}
+    metrics |= {f"in its text: {name}": share for name, share in in_text.items()}
+    return {name: (share, in_text.get(name, 0)) for name, share in shares.items()}
 
 
-def draw(path, history, guesses, behaviour):
+def draw(path, history, guesses, shares):
     """The loss beside what simpler predictors reach; what the base model does with questions."""
-    fig, (curve, *more) = figure(2 if behaviour else 1)
+    fig, (curve, *more) = figure(2 if shares else 1)
     plot_smooth(curve, [step for step, _, _ in history], [loss for _, loss, _ in history],
                 "training text")
     measured = [(step, held_out) for step, _, held_out in history if held_out]
@@ -277,9 +299,87 @@ def draw(path, history, guesses, behaviour):
               title="Predicting the next token")
     curve.legend(loc="center right")
     for bars in more:
-        bars.barh(list(behaviour), [100 * share for share in behaviour.values()])
+        for at, who in enumerate(("base model", "people in its text")):
+            height = np.arange(len(shares)) + .4 * at
+            bars.barh(height, [100 * both[at] for both in shares.values()], .4, label=who)
+        bars.set_yticks(np.arange(len(shares)) + .2, list(shares))
         bars.set(xlabel="% of questions", title="Asked a question, the base model ...")
+        bars.legend()
     fig.savefig(path)
+
+
+# ------------------------------------------- the other way to train: masked language modelling
+
+def hide_words(ids, tokenizer, rng, share=.15):
+    """Chooses words to guess, each with all its tokens: ids (B,T) -> (B,T), True where hidden."""
+    # A token that begins with a letter or digit goes on with the word before it.
+    goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
+    goes_on[[i for token, i in tokenizer.ranks.items() if token.isalnum()]] = True
+    word = (~goes_on[ids.cpu()]).cumsum(1)                                   # (B,T), its number
+    chosen = torch.from_numpy(rng.random((len(ids), ids.size(1) + 1)) < share)
+    return chosen.gather(1, word).to(ids.device)
+
+
+def gap_loss(logits, ids, hidden):
+    """-mean log p(token | everything around it), over the hidden tokens alone. Logits at t are for
+    the token at t: nothing is shifted, as in "My _ are cold because I forgot my mittens"."""
+    return F.cross_entropy(logits[hidden].float(), ids[hidden])
+
+
+def train_masked(model, optimizers, tokens, places, tokenizer, args):
+    """As train(), but a word in seven is a gap, and both sides of it are read. Yields (step, loss).
+    """
+    for step in range(args.steps):
+        rng = np.random.default_rng((args.seed, step))
+        ids = windows(tokens, rng.choice(places, args.batch), args.block, model.wte.weight.device)
+        hidden = hide_words(ids, tokenizer, rng)
+        logits = model(torch.where(hidden, tokenizer.specials["<|mask|>"], ids))
+        loss = gap_loss(logits, ids, hidden)
+        model.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            set_learning_rates(optimizer, 1 - step / args.steps)
+            optimizer.step()
+        check_finite(model, loss)
+        yield step + 1, loss.item()
+
+
+@torch.no_grad()
+def fill_gaps(model, base, tokenizer, world):
+    """"The capital of _ is Paris.": share of subjects that the masked model fills in, and share of
+    those that the base model, which reads the text before the gap only, goes on with."""
+    masked = causal = 0
+    for fact in world:
+        begin, end = say(fact).split(fact.subject, 1)
+        subject = tokenizer.encode(f" {fact.subject}")
+        ids = [tokenizer.specials["<|endoftext|>"], *tokenizer.encode(begin.rstrip())]
+        row = ids + [tokenizer.specials["<|mask|>"]] * len(subject) + tokenizer.encode(end)
+        filled = model(torch.tensor([row], device=model.wte.weight.device))[0].argmax(-1).tolist()
+        masked += filled[len(ids):len(ids) + len(subject)] == subject
+        causal += generate(base, [ids], len(subject), 0)[0] == subject
+    return masked / len(world), causal / len(world)
+
+
+def main_masked(args, tokenizer, tokens, model, optimizers, out):
+    """--masked: out/masked.pt, and how it fills gaps beside out/pretrain.pt."""
+    places, began = beginnings(tokens, tokenizer, args.block), time.perf_counter()
+    for step, loss in train_masked(model, optimizers, tokens, places, tokenizer, args):
+        progress(step, args.steps, time.perf_counter() - began, f"loss at the gaps {loss:.3f}")
+    metrics = {"seconds": time.perf_counter() - began, **WORK}
+    if not args.data:
+        base, _, _ = load_checkpoint(out / "pretrain.pt", model.wte.weight.device)
+        world = [f for f in facts() if f.relation in REVERSE and related_answers(f) == 1]
+        metrics["gaps filled"], metrics["by the base model"] = fill_gaps(
+            model, base, tokenizer, world[::10] if args.quick else world)
+    print("It cannot write: it was never asked what comes next without seeing what follows.")
+    save_checkpoint(out / "masked.pt", model, tokenizer, stage="masked", metrics=metrics)
+    show_metrics(metrics)
+
+
+def related_answers(fact):
+    """How many subjects of its relation have the fact's answer."""
+    return sum(f.answer == fact.answer for f in related(fact.relation))
 
 
 # --------------------------------- skip on a first reading: large texts, resuming, torchrun

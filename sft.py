@@ -29,9 +29,10 @@ import torch
 import torch.nn.functional as F
 
 from bpe import paint
-from model import (CALL, append_json, arguments, bucketed_batches, calculate, check_finite, figure,
-                   fitting, generate, load_stage, make_optimizers, pad, plot_smooth, progress,
-                   read_jsonl, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from model import (CALL, WORK, append_json, arguments, bucketed_batches, calculate, check_finite,
+                   figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
+                   progress, read_jsonl, run_stage, save_checkpoint, set_learning_rates,
+                   show_metrics, start)
 from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, Fact,
                       add_aloud, as_tokens, ask_sum, beginnings, capitalised, chatter, facts_of,
                       half, imagine, in_small_letters, invent, items, liked, next_token_loss,
@@ -144,7 +145,7 @@ def main(argv=None):
         progress(step, args.steps, time.perf_counter() - began, f"loss {loss:.3f}")
 
     # A user's own chats have no known right answers: only their loss can be measured.
-    metrics = {"seconds": time.perf_counter() - began}
+    metrics = {"seconds": time.perf_counter() - began, **WORK}
     if args.data:
         metrics |= {"base_val_loss": chat_loss(base, tokenizer, held_out),
                     "val_loss": chat_loss(model, tokenizer, held_out)}
@@ -171,10 +172,18 @@ def load_chats(args, model, tokenizer):
         chats = demonstrations(400 if args.quick else 19200, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
+        show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
         return fit, [], as_tokens(docs[:8000], tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [chat for i, chat in enumerate(fit) if i % 20] or fit, fit[::20], None
+
+
+def show_mixture():
+    """Article 2's distribution of use cases: how often each kind of prompt is demonstrated."""
+    for kind, weight in MIXTURE.items():
+        chat = make_prompt(random.Random(0), TRAIN, {kind: 1}).messages
+        print(f"  {kind:12s} {weight / sum(MIXTURE.values()):4.0%}   {chat[-1]['content'][:70]!r}")
 
 
 def show_chat(chat, tokenizer):
@@ -192,14 +201,18 @@ def draw(path, history, metrics):
     """The loss, and the shares that evaluate() found."""
     # With --data there are only losses, which are not shares: one panel.
     names = [name for name in metrics if name.endswith("SFT: right")]
-    fig, (curve, *more) = figure(2 if names else 1)
+    shots = {name: share for name, share in metrics.items() if name.endswith(" examples")}
+    fig, (curve, *more) = figure(3 if shots else 1 + bool(names))
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
     curve.set(xlabel="step", ylabel="loss (nats per assistant token)", ylim=0,
               title="Imitating people")
-    for bars in more:
+    for bars in more[:1]:
         bars.barh([name.split(": ")[0] for name in names[::-1]],
                   [100 * metrics[name] for name in names[::-1]])
         bars.set(xlabel="right, % of held-out prompts", xlim=(0, 100), title="What it has learned")
+    for few in more[1:]:
+        few.plot([int(name.split()[1]) for name in shots], [100 * x for x in shots.values()], "o-")
+        few.set(xlabel="examples in the prompt", ylabel="right, %", ylim=0, title="The base model")
     fig.savefig(path)
 
 
@@ -416,7 +429,57 @@ def evaluate(model, base, tokenizer, args):
         "base": lambda prompts, examples: few_shot(base, tokenizer, prompts, examples),
         "SFT": greedy(model, tokenizer)}, args.seed, few or 200)
     show_tasks(shares)
-    return {f"sampled {name}": share for name, share in sampled.items()} | shares
+    metrics = {f"sampled {name}": share for name, share in sampled.items()} | shares
+    metrics |= few_shot_curve(base, tokenizer, few or 200, args.seed)
+    metrics |= slow_and_fast(model, tokenizer, few or 200, args.seed)
+    return metrics | with_and_without(model, tokenizer, few or 200, args.seed)
+
+
+def few_shot_curve(base, tokenizer, n, seed):
+    """Prompt engineering: the base model after 0, 1, 2 or 4 examples -> {name: share right}."""
+    rng = random.Random(seed + 3100)
+    prompts = [known(rng.choice(facts_of(TEST)), rng, None) for _ in range(n)]
+    examples = [known(rng.choice(facts_of(TRAIN)), rng, None) for _ in range(4)]
+    return {f"base, {k} examples": rates(prompts, few_shot(base, tokenizer, prompts, examples[:k])
+                                         )["right"] for k in (0, 1, 2, 4)}
+
+
+def slow_and_fast(model, tokenizer, n, seed):
+    """System 1 and System 2 (article 2): the same sums and products, with the answer's beginning
+    given, so that the rest comes in one go, in steps, or from a calculator -> {name: share right}.
+    """
+    rng = random.Random(seed + 3200)
+    sums = [addition(rng, None, 2) for _ in range(n)]
+    products = [product(rng, plain=True) for _ in range(n)]
+
+    def share(prompts, begin):
+        rows, begun = [], []
+        for prompt in prompts:
+            begun.append(begin(*map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))))
+            rows.append(render_prompt(prompt.messages, tokenizer) + tokenizer.encode(begun[-1]))
+        new = generate(model, rows, 48, 0, tokenizer.specials["<|end|>"])
+        said = [as_answer(ids, tokenizer) for ids in new]
+        return rates(prompts, [a._replace(text=text + a.text) for text, a in zip(begun, said)]
+                     )["right"]
+    return {"sums in one go": share(sums, lambda a, b: f"{a} + {b} is"),
+            "sums in steps": share(sums, lambda a, b: f"{a % 10} + {b % 10} ="),
+            "products in one go": share(products, lambda a, b: f"{a} * {b} is"),
+            "products by calculator": rates(products, answer_all(
+                model, tokenizer, products, temperature=0))["right"]}
+
+
+def with_and_without(model, tokenizer, n, seed):
+    """Context is working memory (article 5): what nobody can know, asked with the fact in front and
+    without it -> share right, share not known."""
+    rng = random.Random(seed + 3300)
+    facts = [imagine(rng, TEST) for _ in range(n)]
+    given = [Prompt("told", [user(f"{say(f)} {question(f)}")], say(f), "", f.subject, f.answer)
+             for f in facts]
+    bare = [Prompt("unknown", [user(question(f))], UNKNOWN) for f in facts]
+    return {"right with the fact in front": rates(given, answer_all(
+                model, tokenizer, given, temperature=0))["right"],
+            "admits without it": rates(bare, answer_all(
+                model, tokenizer, bare, temperature=0))["admits unknowable"]}
 
 
 @torch.no_grad()
@@ -586,18 +649,21 @@ def addition(rng, wording=TRAIN, digits=None):
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
 
 
-def product(rng, digits=None):
+def product(rng, plain=False):
     """A product or a difference of numbers of two or three digits, too hard to be done in one go ->
     Prompt, whose right answer reads the result from a calculator."""
     a, b = (rng.randint(10, 99) if rng.random() < .5 else rng.randint(100, 999) for _ in range(2))
     sign, ways = "*", ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"]
-    if digits is None and rng.random() < .2:
+    if not plain and rng.random() < .2:
         a, b = max(a, b), min(a, b)
         sign, ways = "-", ["{} - {}", "{}-{}", "{} minus {}"]
     text = rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b))
+    if plain:
+        text = f"What is {a} * {b}?"
     result = calculate(f"{a} {sign} {b}")
     wrong_result = int(result) + rng.choice([1, 10, 90])
-    return Prompt("product", [user(typed(capitalised(text), rng))], f"{a} {sign} {b} is {result}.",
+    text = capitalised(text) if plain else typed(capitalised(text), rng)
+    return Prompt("product", [user(text)], f"{a} {sign} {b} is {result}.",
                   f"{a} {sign} {b} is {wrong_result}.", "", result, f"{CALL}{a} {sign} {b}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import bpe
 import model
 import pretrain
 import reward
@@ -239,3 +240,55 @@ def test_a_story_asks_for_what_it_has_told():
         name = re.search(r"called (\w+)", text)[1]
         assert text.count(f"My name is {name}.") == 2
         assert len(set(re.findall(r"I like ([\w ]+)\.", text))) == 1
+
+
+# ------------------------------------------------------------------------------------------ masked
+
+
+def test_words_are_hidden_whole():
+    """All tokens of a word or none; about the share that was asked for; specials are never asked."""
+    tokenizer = bpe.BPE.train(["the owl the cat"], 270)
+    ids = torch.tensor([tokenizer.encode(" Zorbun knows 1942 owls" * 200)])
+    hidden = pretrain.hide_words(ids, tokenizer, np.random.default_rng(0), .3)
+    pieces = [(tokenizer.decode([i]), bool(h)) for i, h in zip(ids[0].tolist(), hidden[0])]
+    for (_, before), (text, here) in zip(pieces, pieces[1:]):
+        assert here == before or text[0] == " "
+    assert .25 < hidden.float().mean() < .35
+
+
+def test_the_loss_at_gaps_by_hand():
+    """Two of three tokens are hidden, with p = 1/2 and 1/4 at their own places: 1.5 log 2."""
+    logits = torch.tensor([[[.5, .25, .25], [.5, .25, .25], [.9, .05, .05]]]).log()
+    hidden = torch.tensor([[True, True, False]])
+    loss = pretrain.gap_loss(logits, torch.tensor([[0, 1, 2]]), hidden)
+    assert float(loss) == pytest.approx(1.5 * math.log(2))
+
+
+def test_without_the_causal_mask_a_gap_sees_what_follows():
+    ids, other = torch.tensor([[1, 2, 3, 4]]), torch.tensor([[1, 2, 3, 5]])
+    for causal in (True, False):
+        torch.manual_seed(0)
+        net = model.GPT(model.GPTConfig(9, 1, 1, 8, 8, causal))
+        for p in net.parameters():
+            p.data.normal_(0, .5)
+        same = torch.allclose(net(ids)[:, :3], net(other)[:, :3], atol=1e-6)
+        assert same == causal
+
+
+def test_masked_training_leaves_its_own_checkpoint(home):
+    """And the base model as it was."""
+    before = (home / "out/pretrain.pt").read_bytes()
+    tiny.run("pretrain", "--masked --steps 3")
+    net, _, extra = model.load_checkpoint("out/masked.pt")
+    assert extra["stage"] == "masked" and not net.config.causal
+    assert (home / "out/pretrain.pt").read_bytes() == before
+
+
+def test_behaviour_is_that_of_people_in_the_text():
+    """Of four replies to one question: right, right in short with manners, rude, another."""
+    fact = pretrain.facts()[0]
+    asked = pretrain.question(fact)
+    docs = [f"{asked}\n{line}" for line in (
+        pretrain.say(fact), f"Sure! It is {fact.answer}.", pretrain.RUDE[0], "It is late.")]
+    assert pretrain.behaviour_in_text(docs + ["Hello"]) == {
+        "answers rightly": .5, "is rude": .25, "answers something else": .25}

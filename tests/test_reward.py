@@ -341,12 +341,15 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
     monkeypatch.setattr(reward, "sample", lambda *args: answers)
     shown = iter("bcg")
     monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: (
-        next(shown) if style in ("helpful", "polite") else None))
+        next(shown, "z") if style in ("helpful", "polite") else None))
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
     found, _, prompts, samples = reward.rankings_of_the_labeler(
-        None, None, SimpleNamespace(seed=0, prompts=3))
+        None, None, SimpleNamespace(seed=0, prompts=3, no_demonstrations=False))
     assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f", "g"]]
     assert samples == answers and len(prompts) == 3
+    found, *_ = reward.rankings_of_the_labeler(
+        None, None, SimpleNamespace(seed=0, prompts=3, no_demonstrations=True))
+    assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
 
 
 def test_training_and_test_share_no_prompt():
@@ -387,3 +390,10 @@ def test_scores_of_sfts_answers_have_mean_0_and_deviation_1(home):
                                   reward.sample(net, tokenizer, prompts, 4, 0))
     assert scores.mean() == pytest.approx(0, abs=.02)
     assert scores.std() == pytest.approx(1, abs=.05)
+
+
+def test_good_and_bad_answers_are_ordered_as_gold_does():
+    """Of every kind but truth, and there too: the pairs are what they are called."""
+    for kind, pairs in reward.good_and_bad(random.Random(0), 40).items():
+        for prompt, good, bad in pairs:
+            assert reward.gold(prompt, tiny.said(good)) > reward.gold(prompt, tiny.said(bad)), kind
