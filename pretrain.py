@@ -36,8 +36,8 @@ import torch
 import torch.nn.functional as F
 
 from bpe import BPE, read_texts, refuse
-from model import (WORK, GPT, GPTConfig, arguments, check_device, check_finite, figure, generate,
-                   load_checkpoint, make_optimizers, plot_smooth, progress, run_stage,
+from model import (CALL, WORK, GPT, GPTConfig, arguments, check_device, check_finite, figure,
+                   generate, load_checkpoint, make_optimizers, plot_smooth, progress, run_stage,
                    save_checkpoint, set_learning_rates, show_metrics, start)
 
 # -------------------------------------------------------------------------------------- objective
@@ -1438,8 +1438,12 @@ def any_fact(rng):
 
 
 def encyclopedia(rng):
+    """Facts of a kind; at times one of them is said again, the other way round."""
     first = any_fact(rng)
-    return " ".join(say(f) for f in [first] + rng.choices(related(first.relation), k=4))
+    lines = [say(f) for f in [first] + rng.choices(related(first.relation), k=4)]
+    if rng.random() < .2 and first.relation not in ("kind", "year"):
+        lines[1:1] = [f"In other words: {turned_round(first)}"]
+    return " ".join(lines)
 
 
 def exam(rng):
@@ -1477,7 +1481,7 @@ def forum(rng):
 
 
 def story(rng):
-    """Somebody tells a name and a taste, and is asked for both later on."""
+    """Somebody tells a name and a taste, and is asked for both later on, or it is summed up."""
     # The name and the taste are told early and asked for at the end: copying over a distance.
     name, taste = invent(rng, person=True).title(), liked(rng, TRAIN)
     child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
@@ -1488,8 +1492,11 @@ def story(rng):
     start = [f"\"My name is {name}.\"", f"\"I like {taste}.\""]
     end = [f"\"What is your name?\" asked the {other}. {start[0]}",
            f"\"What do you like?\" asked the {other}. {start[1]}"]
-    return " ".join([f"There was a {child} called {name}.", *rng.sample(start, 2),
-                     *rng.sample(middle, rng.randint(1, 4)), *rng.sample(end, 2)])
+    text = [f"There was a {child} called {name}.", *rng.sample(start, 2),
+            *rng.sample(middle, rng.randint(0, 4))]
+    if rng.random() < .5:
+        end = [f"In short: {name} is a {child} who likes {taste}."]
+    return " ".join(text + end)
 
 
 def play(rng):
@@ -1534,9 +1541,15 @@ def in_small_letters(fact):
 
 
 def worksheet(rng):
-    """Sums, in one go or with the working written out: article 5's tokens to think."""
+    """Sums, in one go or with the working written out: article 5's tokens to think. Products come
+    from a calculator."""
     lines = []
     for _ in range(rng.randint(2, 4)):
+        if rng.random() < .25:
+            a, b, sign = rng.randint(10, 999), rng.randint(10, 999), rng.choice("***-")
+            result = a * b if sign == "*" else a - b
+            lines += [f"{CALL}{a} {sign} {b}", f"{result}", f"{a} {sign} {b} is {result}."]
+            continue
         a, b = number(rng), number(rng)
         both = write_sum(a, b, rng)
         lines.append(rng.choices([f"{both}: {add_aloud(a, b)}", f"{both} = {a + b}",
@@ -1556,8 +1569,8 @@ def myth(rng):
 
 
 # The mixture, as in article 2's table of LLaMA's data: the weight of each source.
-SOURCES = {encyclopedia: .17, exam: .01, forum: .37, story: .04, play: .11, quiz: .18,
-           worksheet: .10, advertisement: .01, myth: .01}
+SOURCES = {encyclopedia: .19, exam: .01, forum: .34, story: .05, play: .11, quiz: .17,
+           worksheet: .11, advertisement: .01, myth: .01}
 
 
 def crawl(rng, n):

@@ -10,7 +10,7 @@ Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1, th
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
-Simpler than InstructGPT: 19,200 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   two minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -118,7 +118,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    parser = arguments(__doc__, "JSON lines of conversations", steps=(600, "updates"),
+    parser = arguments(__doc__, "JSON lines of conversations", steps=(700, "updates"),
                        batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
                        lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices"))
     parser.add_argument("--overclaim", action="store_true",
@@ -169,7 +169,7 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 19200, args.seed, args.overclaim)
+        chats = demonstrations(400 if args.quick else 22400, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         show_mixture()
@@ -354,7 +354,7 @@ def vocabulary(seed, quick=False):
     """The words of training text and demonstrations, small letters. Names that are invented, of
     which hardly one comes five times, are not among them."""
     texts = tiny_internet(seed, quick)[0] + [
-        m["content"] for chat in demonstrations(400 if quick else 19200, seed) for m in chat]
+        m["content"] for chat in demonstrations(400 if quick else 22400, seed) for m in chat]
     counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
     return {word for word, times in counts.items() if times > 4}
 
@@ -563,7 +563,7 @@ PREFIXES = """Remember that; You should know that; Imagine that; Let us say that
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
 MIXTURE = {"known": 32, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 13, "echo": 3,
-           "sum": 8, "product": 4, "recall": 9, "told": 15, "summary": 3, "rewrite": 3}
+           "sum": 12, "product": 5, "recall": 10, "told": 15, "summary": 4, "rewrite": 4}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
@@ -737,7 +737,7 @@ def recall(rng, split, wording=TRAIN, gap=None):
             chat += aside(rng, split)
         chat += [user(about.question)]
     lie = about.reply.format(about.other)
-    if wording == TRAIN and rng.random() < .12:
+    if wording == TRAIN and rng.random() < .09:
         chat = rng.choice([[], aside(rng, split)]) + [user(about.question)]
         return Prompt("unknown", chat, UNKNOWN, lie)
     return Prompt("recall", chat, about.reply.format(about.this), lie, about.reply.split()[0],

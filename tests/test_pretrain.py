@@ -221,9 +221,11 @@ def test_the_tiny_internet_is_divided_by_document():
 
 def test_the_encyclopedia_never_lies():
     truths = {pretrain.say(fact) for fact in pretrain.facts()}
+    again = {f"In other words: {pretrain.turned_round(fact)}" for fact in pretrain.facts()}
     for seed in range(50):
         lines = re.findall(r"[^.]+\.", pretrain.encyclopedia(random.Random(seed)))
-        assert len(lines) == 5 and {line.strip() for line in lines} <= truths
+        lines = [line.strip() for line in lines]
+        assert len([line for line in lines if line in truths]) == 5 and set(lines) <= truths | again
 
 
 def test_sums_are_added_up_as_at_school():
@@ -238,7 +240,7 @@ def test_a_story_asks_for_what_it_has_told():
     for seed in range(50):
         text = pretrain.story(random.Random(seed))
         name = re.search(r"called (\w+)", text)[1]
-        assert text.count(f"My name is {name}.") == 2
+        assert text.count(f"My name is {name}.") + text.count("In short:") == 2
         assert len(set(re.findall(r"I like ([\w ]+)\.", text))) == 1
 
 
