@@ -153,14 +153,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             logp_ref = log_probs(reference, ids, mask=mask)                          # (B,T-1)
         golds = torch.tensor([math.nan if prompts else float(gold(p, a))
                               for p, a in zip(batch, answers)])
-        ended = torch.tensor([a.ended for a in answers])
-        judged = proxy.cpu()
-        if by_gold:                                          # only for --goodhart
-            judged = golds
-        elif not (prompts or args.no_checker):               # where truth can be checked, check it
-            judged = torch.tensor([checked(p, a) if p.kind == "sum" else score
-                                   for p, a, score in zip(batch, answers, judged.tolist())])
-        scores = torch.where(ended, judged, UNFINISHED).to(ids.device)               # (B,)
+        checker = not (prompts or args.no_checker or by_gold)
+        scores = final_scores(batch, answers, golds if by_gold else proxy, checker).to(ids.device)
 
         # 3. Rewards and advantages. Each token pays for leaving SFT, the last one earns the score;
         #    the advantage is how much better that turned out than the critic expected.
@@ -193,12 +187,24 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
 
         penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,)
         unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
-        diagnostics = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
-                       "entropy": -(logp_old * mask).sum() / mask.sum(),
-                       "explained": 1 - unexplained, **moved,
-                       "length": mask.sum(1).mean(), "ended": ended.float().mean()}
-        diagnostics = {name: float(x) for name, x in diagnostics.items()}
-        yield iteration + 1, diagnostics, Example(batch[0], answers[0], scores[0], penalties[0])
+        found = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
+                 "entropy": -(logp_old * mask).sum() / mask.sum(), "explained": 1 - unexplained,
+                 "length": mask.sum(1).mean(), "ended": np.mean([a.ended for a in answers])} | moved
+        example = Example(batch[0], answers[0], float(scores[0]), float(penalties[0]))
+        yield iteration + 1, {name: float(x) for name, x in found.items()}, example
+
+
+def final_scores(batch, answers, judged, checker):
+    """What the answers earn: what the judge says, or the checker where the prompt is a sum; one
+    that never ended gets UNFINISHED. judged (B,) -> (B,)."""
+    scores = []
+    for prompt, answer, score in zip(batch, answers, judged.tolist()):
+        if not answer.ended:
+            score = UNFINISHED
+        elif checker and prompt.kind == "sum":
+            score = checked(prompt, answer)
+        scores.append(score)
+    return torch.tensor(scores)
 
 
 def checked(prompt, answer):

@@ -116,11 +116,7 @@ def main(argv=None):
     tokens, val = load_tokens(args, tokenizer, out)
     if min(len(tokens), len(val)) < args.block + 2:
         refuse(f"too little text: {len(val)} held-out tokens do not fill a --block of {args.block}")
-    if args.width % 32:
-        refuse(f"--width {args.width}: it must be a multiple of 32, the width of a head")
-    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width,
-                          max(256, -(-args.block // 8) * 8), not args.masked)).to(device)
-    model.dtype = dtype
+    model = make_model(args, tokenizer, device, dtype)
     optimizers = make_optimizers(model, args.lr, args.lr_matrix)
     if args.masked:
         return main_masked(args, tokenizer, tokens, model, optimizers, out)
@@ -162,6 +158,17 @@ def main(argv=None):
         draw(out / "pretrain.png", history, guesses, shares)
     if world_size > 1:
         torch.distributed.destroy_process_group()
+
+
+def make_model(args, tokenizer, device, dtype):
+    """A GPT that has learned nothing yet, of the size that the flags want."""
+    if args.width % 32:
+        refuse(f"--width {args.width}: it must be a multiple of 32, the width of a head")
+    block = max(256, -(-args.block // 8) * 8)
+    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width, block,
+                          causal=not args.masked)).to(device)
+    model.dtype = dtype
+    return model
 
 
 def load_tokenizer(path):

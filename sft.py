@@ -453,6 +453,7 @@ def slow_and_fast(model, tokenizer, n, seed):
     products = [product(rng, plain=True) for _ in range(n)]
 
     def share(prompts, begin):
+        """Right ones of the prompts, where begin(a, b) is put into the assistant's mouth."""
         rows, begun = [], []
         for prompt in prompts:
             begun.append(begin(*map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))))

@@ -248,7 +248,7 @@ def test_a_story_asks_for_what_it_has_told():
 
 
 def test_words_are_hidden_whole():
-    """All tokens of a word or none; about the share that was asked for; specials are never asked."""
+    """All tokens of a word or none of them; about the share that was asked for."""
     tokenizer = bpe.BPE.train(["the owl the cat"], 270)
     ids = torch.tensor([tokenizer.encode(" Zorbun knows 1942 owls" * 200)])
     hidden = pretrain.hide_words(ids, tokenizer, np.random.default_rng(0), .3)
