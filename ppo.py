@@ -6,17 +6,20 @@ Four models take part (InstructGPT, section 3.5):
 
     out/sft.pt ---copy---> policy        trained: it answers
         '----------------> reference     frozen: how far has the policy moved from SFT?
-    out/reward.pt --copy-> critic        trained: how well will it score, by what is said so far?
-        '----------------> reward model  frozen: how good is the finished answer?
+    out/reward.pt --copy-> critic        trained: what will this answer earn, judging by its
+        |                                beginning?
+        '----------------> reward model  frozen: how good is the finished answer? (the proxy, for
+                                         gold: what the simulated labeler really thinks)
 
-Three KLs appear, all in nats:
-    KL penalty      log policy - log reference, of the answers of this iteration: beta times it is
-                    taken off their scores, so that the policy stays near SFT
-    KL of update    how far the updates from these answers have moved the policy away from the one
-                    that gave them; at --max-kl they end
+r comes from the reward model, but for sums, where a program can check the result: +1 if it is
+right, else -1 (article 5, verifiable domains). An answer that never ends gets UNFINISHED.
+
+Three KLs appear, in nats:
+    KL penalty      log policy - log reference of this iteration's answers, per answer: beta times
+                    it is taken off their scores, so that the policy stays near SFT
+    KL of update    how far the policy has moved away from the one that gave these answers, per
+                    token, before its last update: updates stop once it exceeds --max-kl
     KL to SFT       the first one again, measured on held-out prompts, for table and picture
-
-r of an answer that never ends is UNFINISHED.
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
@@ -24,9 +27,10 @@ model using the reward model'; article 4, 'Stage 3': advantages, small steps, Go
 Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
 sampled in fp32 is scored in bf16 where that is fast.
 
-    python ppo.py                   a minute on two cores, then 98 % of the held-out questions are
-                                    answered rightly at temperature 1 (SFT: 77 %)
-    python ppo.py --goodhart        three runs that go further: default beta, beta 0, gold itself
+    python ppo.py                   a minute or two on two cores, then the final table
+    python ppo.py --no-checker      the reward model judges sums, too
+    python ppo.py --goodhart        three runs that go further (twice the steps, twice the learning
+                                    rate): --beta as it is, beta 0, gold itself
     python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}: no table, no picture
 """
 import copy
@@ -83,11 +87,12 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
 
 
 def gae(rewards, values, mask, gamma=1.0, lam=0.95):
-    """Generalised advantage estimation (1506.02438, equation 16): all (B,T-1), returns = A + V.
+    """Generalised advantage estimation (1506.02438, equation 16) -> advantages A, returns A + V.
 
-    delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1}:  how much better
-    the answer turned out, from token t on, than the critic V expected. After the last token V is
-    0; outside of the mask r, V and A are 0.
+    All (B,T-1). delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1}:  how
+    much better the answer turned out, from token t on, than the critic V expected (article 4
+    compares with all other possible answers: their mean is what V estimates). After the last token
+    V is 0; outside of the mask r, V and A are 0.
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
@@ -135,7 +140,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     """One iteration after another. Yields (iteration, diagnostics, an example).
 
     models = policy, critic, reference, reward model: only the first two ever change. The policy
-    learns from its own answers: no shift between what it is trained on and what it will say.
+    learns from its own answers: it is trained on answers like those that it will give.
     """
     policy, critic, reference, reward_model = models
     for iteration in range(args.steps):
@@ -174,7 +179,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             moved = how_far(logp.detach() - logp_old, mask, args.clip)
             if moved["KL of update"] > args.max_kl:
                 break
-            # One backward pass serves both: no weight is in policy and critic.
+            # One backward pass serves both: policy and critic share no weights.
             loss = (policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
                     + value_loss(values, returns, mask))
             optimizer.zero_grad()
@@ -198,18 +203,19 @@ def final_scores(batch, answers, judged, checker):
     """What the answers earn: what the judge says, or the checker where the prompt is a sum; one
     that never ended gets UNFINISHED. judged (B,) -> (B,)."""
     scores = []
-    for prompt, answer, score in zip(batch, answers, judged.tolist()):
+    for prompt, answer, r in zip(batch, answers, judged.tolist()):
         if not answer.ended:
-            score = UNFINISHED
+            r = UNFINISHED
         elif checker and prompt.kind == "sum":
-            score = checked(prompt, answer)
-        scores.append(score)
+            r = checked(prompt, answer)
+        scores.append(r)
     return torch.tensor(scores)
 
 
 def checked(prompt, answer):
-    """A program's verdict on a sum, instead of the reward model's: only what the answer ends with
-    counts, not how it got there (article 5, RL in verifiable domains)."""
+    """A program's verdict on a sum, instead of the reward model's: a sentence that ends with the
+    result, without rudeness; how it got there does not count (article 5, RL in verifiable domains).
+    +1 and -1 are as far apart as two standard deviations of the reward model's scores."""
     verdict = judge(prompt, answer)
     return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0
 
@@ -219,13 +225,14 @@ class Example(NamedTuple):
     prompt: Prompt
     answer: Answer
     score: float
-    penalty: float    # nats
+    kl: float         # nats; beta times it is its penalty
 
 
 def how_far(log_rho, mask, clip):
-    """How the policy has moved since it answered -> KL in nats per token, share of clipped tokens.
+    """How far the policy has moved since it answered -> KL in nats per token, and the share of
+    tokens whose probability changed by more than clip allows.
 
-    The mean of rho - 1 - log rho is that of -log rho, the KL, and never negative.
+    rho - 1 - log rho has the expectation of -log rho, which is the KL, and is never negative.
     """
     log_rho = log_rho * mask
     rho = log_rho.exp()
@@ -256,7 +263,7 @@ def flags():
         batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
         lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"),
         lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
-        lr_sharpness=(.1, "of the log of the policy's factor on all logits"),
+        lr_sharpness=(.1, "of the log of the factor on all logits"),
         epochs=(2, "updates from one batch; 1 to 4"),
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
         max_kl=(.05, "KL of update that ends a batch's updates; .01 to .1"),
@@ -279,7 +286,7 @@ def main(argv=None):
     if args.quick:
         args.steps = min(args.steps, 2)
     prompts = None
-    if args.data:                            # about these the simulated labeler knows nothing
+    if args.data:                            # the simulated labeler cannot judge these
         prompts = [Prompt("known", messages) for messages in read_jsonl(args.data, as_prompt)]
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
@@ -307,13 +314,15 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
         trained.requires_grad_(True)                 # a copy of what an earlier run has frozen
         frozen.requires_grad_(False)
     optimizer = make_optimizer(*models[:2], args)
-    # The prompts that measure() uses are the same all along, and none of them is trained on.
+    # measure() asks the same prompts all along, about subjects and names that are never trained on.
     rng = random.Random(9)
     held_out = [make_prompt(rng, VALIDATION, ASKED) for _ in range(20 if args.quick else 256)]
     history, seconds = [], 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
-    print("explained: share of the returns' variance that the critic foresaw; clipped: share of "
-          "tokens\nwhose probability moved too far; ended: answers that end by themselves")
+    print("proxy: the reward model's score; gold: what the labeler really thinks; KL penalty: "
+          "nats per answer;\nentropy: nats per token; explained: share of the returns' variance that the "
+          "critic foresaw;\nKL of update: nats per token; clipped: tokens whose probability moved "
+          "too far; length: tokens;\nended: share of answers that end by themselves")
     clock = time.perf_counter()
     for step, diagnostics, example in train(models, optimizer, tokenizer, prompts, args, by_gold):
         seconds += time.perf_counter() - clock       # of training alone
@@ -322,7 +331,7 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
             f"{name} {x:.2f}" for name, x in diagnostics.items() if not math.isnan(x)))
         if step % max(1, args.steps // 5) == 0 or step == args.steps:
             print(f"   {example.prompt.messages[-1]['content']} -> {example.answer.text}  score "
-                  f"{float(example.score):.2f} - {args.beta} * KL {float(example.penalty):.2f}")
+                  f"{example.score:.2f} - {args.beta} * KL {example.kl:.2f}")
             if not prompts:
                 measured.append((step, measure(models, tokenizer, held_out, args.seed)))
                 print("   held-out: KL to SFT {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
@@ -379,7 +388,7 @@ def column(prompts, answers, sft_answers):
 
 
 def final_table(models, base, tokenizer, args, before):
-    """The tables that everything was for; before: the metrics of sft.pt -> metrics."""
+    """The final tables; before: the metrics of sft.pt -> metrics."""
     policy, _, sft, reward_model = models
     n, seed = 10 if args.quick else 200, args.seed + 6000
     shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, n)
@@ -417,15 +426,15 @@ def final_table(models, base, tokenizer, args, before):
     for row in table["PPO"]:
         cells = [f"{values[row]:16.3f}" if row in values else " " * 16 for values in table.values()]
         print(f"{row:34s}" + "".join(cells))
-    print("\nsums: greedy; all else: first phrasings, sampled at temperature 1")
+    print("\nsums: greedy; all else sampled at temperature 1, of first phrasings but for two rows")
     show_answers(prompts, answers, reward_model, tokenizer)
     return shares | {f"{name}: {row}": x for name, values in table.items()
                      for row, x in values.items()}
 
 
 def how_added(prompts, answers):
-    """What became of sums -> shares of right ones, of those written out, and, of those right and
-    written out, of those with a wrong step, which nobody checks."""
+    """What became of sums -> shares of right ones, of those written out, and, of the latter, of
+    those that are right in spite of a wrong step, which nobody checks."""
     right, out, bad = 0, 0, 0
     for prompt, answer in zip(prompts, answers):
         a, b = map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))
@@ -439,9 +448,9 @@ def how_added(prompts, answers):
 
 
 def show_answers(prompts, answers, reward_model, tokenizer):
-    """Ten prompts, from SFT's worst answer to its best, with what base, SFT and PPO say."""
-    print("\nThe same prompts after each stage, from SFT's worst answer to its best; in front the "
-          "reward model's score:")
+    """Ten prompts, from SFT's worst answer by gold to its best, with what base, SFT and PPO say."""
+    print("\nThe same prompts after each stage, from SFT's worst answer (by gold) to its best; in "
+          "front the reward model's score:")
     order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], answers["SFT"][i]))
     for i in order[::max(1, len(order) // 10)][:10]:
         print(prompts[i].messages[-1]["content"])
@@ -461,7 +470,7 @@ def show_cost(stages):
 
 
 def draw(path, history, measured):
-    """Proxy and gold, and the distance from SFT, over the iterations: curves of what is trained on,
+    """Proxy and gold, and the distance from SFT, over the iterations: curves on training prompts,
     dots of what measure() found on held-out prompts."""
     fig, (left, right) = figure(2)
     steps = range(1, len(history) + 1)
@@ -492,7 +501,7 @@ def goodhart(sft, reward_model, tokenizer, args, out, best_of):
 
 
 def draw_goodhart(path, arms, best_of):
-    """Proxy and gold against the distance from SFT, a line an arm; best_of: metrics of reward.pt,
+    """Proxy and gold against the distance from SFT, one line per arm; best_of: reward.pt's metrics,
     with best of n on other prompts, whose KL is log n - (n - 1) / n at most (Gao et al.)."""
     fig, axes = figure(2)
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in best_of]
