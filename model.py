@@ -4,7 +4,7 @@ Article 2, Phase 1: "The model takes one token at a time and predicts next one b
 entire context", as in "What is your favourite" -> Car, Movie, Sport. All stages train this network:
 ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
 
-    B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S tokens in the cache
+    B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
 Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
@@ -51,7 +51,7 @@ from bpe import refuse
 # What the networks of this process have read, and the floating-point operations that it took: two
 # for each weight and token, six where it is trained (Kaplan et al. 2020, section 2.1).
 WORK = {"tokens": 0.0, "flops": 0.0}
-SMEAR = 3     # how many of the tokens before it a token knows from the start
+SMEAR = 3     # how many preceding tokens are mixed into each embedding
 
 
 @dataclass
@@ -86,7 +86,8 @@ def rotate(x, angle):
 
 
 def attend(q, k, v, mask):
-    """softmax(q k' / sqrt(D) + mask) v: a mean of the values whose keys fit the query."""
+    """softmax(q k' / sqrt(D) + mask) v: the mean of the values, weighted by how well their keys fit
+    the query. mask (T,S), or (B,1,T,S) where each row has its own."""
     # How well does each key fit each query? Softmax makes shares of it, which weigh the values.
     scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)                  # (B,H,T,S)
     scores += mask                                           # -inf where a token may not look
@@ -147,7 +148,7 @@ class GPT(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def hidden(self, ids, cache=None):
-        """ids (B,T) -> (B,T,C), what the last block says of each token."""
+        """ids (B,T) -> (B,T,C), each token's vector after the last block, normalised."""
         WORK["tokens"] += ids.numel()
         WORK["flops"] += ids.numel() * self.size * (6 if torch.is_grad_enabled() else 2)
         T = ids.size(1)
@@ -168,8 +169,8 @@ class GPT(nn.Module):
     def smeared(self, x, cache=None):
         """x (B,T,C) -> x_t + smear_1 * x_{t-1} + smear_2 * x_{t-2} + ...
 
-        Copying a name from the text takes two looks: back to the tokens that stand before us now,
-        and on to what followed them. A token that knows its predecessors is found in one.
+        In "Ada Byron ... Ada" plain attention needs two layers to predict Byron: one to note that
+        Byron stands after an Ada, one to find it. Mixed, Byron's vector contains Ada at once.
         """
         before = x.new_zeros(x.size(0), SMEAR, x.size(2))    # nothing stands before the first one
         if cache is not None:
@@ -194,7 +195,7 @@ class GPT(nn.Module):
 # -------------------------------------------------------------------------------------- generation
 
 def pick(logits, u, temperature):
-    """One token a row of softmax(logits / temperature), by a uniform random number u (B,) each.
+    """Samples one token per row from softmax(logits / temperature), by a uniform number u (B,).
 
     Think of the tokens as segments of a line, as long as they are likely: u says where we land.
     """
@@ -233,7 +234,8 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
         cache.advance(torch.tensor(lengths, device=device))
         x = x[rows, cache.read - 1]                          # (B,C), at each prompt's last token
         while rows:
-            # Pick the next token of every row.
+            # Pick the next token of every row. There is a random number for each row of the
+            # beginning, so that what a row says does not depend on which others have finished.
             u = torch.rand(B, generator=generator, device=generator and generator.device)
             token = pick(model.logits(x), u[rows].to(device), temperature)   # (B,)
             for row, t in zip(rows, token.tolist()):
@@ -277,7 +279,7 @@ class Cache:
         return self.kv[layer, :, :, :, :self.at.max() + 1]
 
     def advance(self, n):
-        """n tokens (B,) have been read. A finished row that waits stays at the last place."""
+        """n tokens (B,) have been read. A finished row that waits may reach the cache's end."""
         rows = torch.arange(len(self.read), device=self.read.device)[:, None]
         n = n * torch.ones_like(self.read)
         self.tail = self.longer[rows, n[:, None] + torch.arange(SMEAR, device=n.device)]
@@ -607,7 +609,7 @@ def calculate(text):
     if not re.fullmatch(r"\s*-?\d+(\s*[-+*]\s*-?\d+)*\s*", text) or len(text) > 100:
         return "I can only add, subtract and multiply whole numbers."
     total = product = 0
-    # A sum of products: what * does not touch any more goes to the total.
+    # product is the term that is being read; at + or - it is complete, and added to the total.
     for operation, digits in re.findall(r"([-+*])\s*(-?\s*\d+)", f"+{text}"):
         number = int(digits.replace(" ", ""))
         if operation == "*":
@@ -668,7 +670,8 @@ def reply(speaker, text, args):
     if not speaker.chats:
         return said
     asked = prompt[sum(map(len, speaker.turns)):]
-    # A call: the result comes back as a turn of its own, and the assistant answers. One a time.
+    # A call: the result comes back as a message of its own, and the assistant answers. At most
+    # one call per answer.
     if said.startswith(CALL):
         result = calculate(said.removeprefix(CALL))
         asked += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,

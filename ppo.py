@@ -319,10 +319,10 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
     held_out = [make_prompt(rng, VALIDATION, ASKED) for _ in range(20 if args.quick else 256)]
     history, seconds = [], 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
-    print("proxy: the reward model's score; gold: what the labeler really thinks; KL penalty: "
-          "nats per answer;\nentropy: nats per token; explained: share of the returns' variance that the "
-          "critic foresaw;\nKL of update: nats per token; clipped: tokens whose probability moved "
-          "too far; length: tokens;\nended: share of answers that end by themselves")
+    print("proxy: the reward model's score; gold: what the labeler really thinks; KL penalty:\n"
+          "nats per answer; entropy: nats per token; explained: share of the returns' variance\n"
+          "that the critic foresaw; KL of update: nats per token; clipped: tokens whose\n"
+          "probability moved too far; length: tokens; ended: share of answers that end")
     clock = time.perf_counter()
     for step, diagnostics, example in train(models, optimizer, tokenizer, prompts, args, by_gold):
         seconds += time.perf_counter() - clock       # of training alone
@@ -391,7 +391,7 @@ def final_table(models, base, tokenizer, args, before):
     """The final tables; before: the metrics of sft.pt -> metrics."""
     policy, _, sft, reward_model = models
     n, seed = 10 if args.quick else 200, args.seed + 6000
-    shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, n)
+    shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, n, quick=args.quick)
     show_tasks({name: x for name, x in before.items() if name.count(": ") == 2} | shares)
 
     # At temperature 1: manners, and how often the labeler prefers PPO's answer to SFT's.

@@ -1,10 +1,10 @@
-"""Stage 2, supervised fine-tuning: the base model imitates demonstrations, becomes an assistant.
+"""Stage 2, supervised fine-tuning: the base model imitates people and becomes an assistant.
 
     minimise   L = -sum_t mask_t log p(token_t | tokens before t) / sum_t mask_t
                    + the loss of pretraining on --mix rows of its text (without --data)
 
-where mask_t = 1 on the assistant's tokens: the loss of pretraining, on other text, counted only
-where the assistant speaks.
+where mask_t = 1 on the assistant's tokens: the formula of pretraining, summed only where the
+assistant speaks.
 In: out/pretrain.pt and conversations of prompts and answers. Out: out/sft.pt and out/sft.png.
 Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1, the sauce.
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
@@ -50,8 +50,8 @@ def render(messages, tokenizer):
     check_messages(messages)
     ids, mask = [], []
     for message in messages:
-        # Text is encoded as plain text: nobody can write a special token. Who speaks to the user,
-        # and a tool whose result is read, says when it is done.
+        # Text is encoded as plain text: nobody can write a special token. Messages of assistant
+        # and tool end with <|end|>; a call of the tool is trained, its result is not.
         text = tokenizer.encode(message["content"])
         speaks = message["role"] == "assistant"
         if message["role"] != "user":
@@ -64,7 +64,7 @@ def render(messages, tokenizer):
 def render_prompt(messages, tokenizer):
     """A conversation that waits for an answer -> ids that end with <|assistant|>."""
     check_messages(messages, last="user")
-    # The same as with an answer of one byte, without that and its end token.
+    # Render it with an answer of one byte, then drop that byte and its <|end|>.
     return render([*messages, assistant("?")], tokenizer)[0][:-2]
 
 
@@ -82,7 +82,7 @@ def sft_loss(logits, ids, mask):
 # ------------------------------------------------------------------------------------------ train
 
 def train(model, optimizers, chats, tokenizer, args, text=None):
-    """A step after the other: a batch of conversations, beside rows of text. Yields (step, loss).
+    """One step after another: a batch of conversations, beside rows of text. Yields (step, loss).
 
     The text rows keep alive what the demonstrations do not mention: without them the model forgets
     the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
@@ -237,8 +237,8 @@ def written(text, tokenizer):
 
 
 def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0, tool=True):
-    """One answer of the model to each Prompt -> list of Answer. With a tool, who calls it reads the
-    result and answers then."""
+    """One answer of the model to each Prompt -> list of Answer. With tool, a call is run, and the
+    model answers again with the result."""
     rows = [render_prompt(prompt.messages, tokenizer) for prompt in prompts]
     answers = [None] * len(rows)
     # Prompts of similar length share a batch, for little padding.
@@ -276,8 +276,9 @@ class Verdict(NamedTuple):
 def judge(prompt, answer):
     """Reads an Answer as the simulated labeler does -> Verdict.
 
-    Right, apart from manners: UNKNOWN where nobody can know; the fitting reply in small talk; else
-    one sentence, which names the thing asked for (or begins with "It is") and ends with the answer.
+    Right, apart from manners: UNKNOWN where nobody can know; exactly prompt.right, in any case, in
+    small talk, summaries and rewriting; else one sentence that names prompt.about (or begins with
+    "It is") and ends with prompt.target.
     """
     # Manners are counted apart: what is judged is the sentence that is left without them.
     core = without_manners(answer.text)
@@ -319,9 +320,10 @@ def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
             + [unknown(rng, TEST, None) for _ in range(n_unknown)])
 
 
-# Article 4's distributional shift, measured: what is asked, always about subjects and names that no
-# later stage has met, first in ways that training knows, then in ways that it does not. A maker
-# takes rng and split, VALIDATION to tune on or TEST to publish.
+# Article 4's distributional shift, measured: questions about subjects and names that no later stage
+# has met, in ways that training knows and, where it says held-out and in "told", in ways that it
+# does not. A maker takes rng and split: VALIDATION, to tune on, and TEST, to publish, have the same
+# real subjects; phrasings and invented names are different.
 TASKS = {
     "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
     "facts, trained phrasings": lambda rng, split: known(rng.choice(facts_of(split)), rng),
@@ -360,8 +362,8 @@ def vocabulary(seed, quick=False):
 
 
 def outcome(prompt, answer, words):
-    """One of OUTCOMES. Broken: it never ended, or a word of three letters or more stands neither in
-    the prompt nor in words."""
+    """One of OUTCOMES, the first that fits, broken before all: it never ended, or a word of three
+    letters or more stands neither in the prompt nor in words."""
     verdict = judge(prompt, answer)
     asked = " ".join(m["content"] for m in prompt.messages).lower()
     allowed = words.union(re.findall("[a-z]{3,}", asked))
@@ -372,12 +374,12 @@ def outcome(prompt, answer, words):
     return "does not know" if verdict.admits else "wrong"
 
 
-def measure_tasks(answerers, seed, n=200, split=TEST):
+def measure_tasks(answerers, seed, n=200, split=TEST, quick=False):
     """n prompts for each of TASKS, answered greedily -> {"task: name: outcome": share}.
 
     answerers: {name: function of prompts and four examples of the task with their answers}.
     """
-    rng, words, shares = random.Random(seed + 3000), vocabulary(seed, n < 100), {}
+    rng, words, shares = random.Random(seed + 3000), vocabulary(seed, quick), {}
     for task, maker in TASKS.items():
         prompts = [maker(rng, split) for _ in range(n)]
         examples = [maker(random.Random(i), TRAIN) for i in range(4)]
@@ -423,11 +425,11 @@ def evaluate(model, base, tokenizer, args):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
     few = 10 if args.quick else None
     prompts = held_out_prompts(few, few or 200, args.seed)
-    # What it is likely to say shows at temperature 1; what it knows, greedily.
+    # Sampling shows what it tends to say; greedy decoding, what it knows.
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
     shares = measure_tasks({
         "base": lambda prompts, examples: few_shot(base, tokenizer, prompts, examples),
-        "SFT": greedy(model, tokenizer)}, args.seed, few or 200)
+        "SFT": greedy(model, tokenizer)}, args.seed, few or 200, quick=args.quick)
     show_tasks(shares)
     metrics = {f"sampled {name}": share for name, share in sampled.items()} | shares
     metrics |= few_shot_curve(base, tokenizer, few or 200, args.seed)
@@ -446,8 +448,8 @@ def few_shot_curve(base, tokenizer, n, seed):
 
 def slow_and_fast(model, tokenizer, n, seed):
     """System 1 and System 2 (article 2): the same sums and products, with the answer's beginning
-    given, so that the rest comes in one go, in steps, or from a calculator -> {name: share right}.
-    """
+    given, so that the rest comes in one go or in steps, and products with the calculator, which it
+    has to call by itself -> {name: share right}."""
     rng = random.Random(seed + 3200)
     sums = [addition(rng, None, 2) for _ in range(n)]
     products = [product(rng, plain=True) for _ in range(n)]
@@ -471,7 +473,7 @@ def slow_and_fast(model, tokenizer, n, seed):
 
 def with_and_without(model, tokenizer, n, seed):
     """Context is working memory (article 5): what nobody can know, asked with the fact in front and
-    without it -> share right, share not known."""
+    without it -> {name: share}."""
     rng = random.Random(seed + 3300)
     facts = [imagine(rng, TEST) for _ in range(n)]
     given = [Prompt("told", [user(f"{say(f)} {question(f)}")], say(f), "", f.subject, f.answer)
@@ -575,13 +577,13 @@ REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in
 
 class Prompt(NamedTuple):
     """One thing that a person may ask, and what the simulated labeler knows about the answer."""
-    kind: str         # known, unknown, chat, sum, recall or told
+    kind: str         # known, unknown, chat, sum, product, recall, told, summary or rewrite
     messages: list    # [{"role", "content"}, ...], the last one the user's
     right: str = ""   # a right answer; UNKNOWN where nobody can know
     wrong: str = ""   # a wrong one that sounds as good
     about: str = ""   # what the answer is about, and
     target: str = ""  # how a right answer ends
-    call: str = ""    # what the calculator should be asked first
+    call: str = ""    # the call of the calculator that a right answer needs
 
 
 # Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
@@ -837,7 +839,8 @@ def demonstrate(prompt, style, rng, overclaim=False):
 
 
 def demonstrations(n, seed, overclaim=False):
-    """n conversations of one to four turns, each with one demonstrator -> list of messages."""
+    """n conversations of one to four exchanges -> list of messages. The last answer is by a
+    demonstrator with his own style; what was said before is right."""
     rng, chats = random.Random(seed + 1000), []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
         # Only ever about the half of the world that demonstrators know.
