@@ -15,7 +15,9 @@ digits stand one by one, so that a tiny model can learn to add.
 import argparse
 import base64
 import gc
+import glob
 import heapq
+import io
 import itertools
 import json
 import os
@@ -29,48 +31,59 @@ import regex
 
 # A pattern says what a chunk is: roughly a word and the space before it. No token crosses chunks.
 PATTERNS = {
-    "digits": r"'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-              r"|\s*[\r\n]|\s+(?!\S)|\s+",
+    "digits": r"'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+              r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
             r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"}
 SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|mask|>", "<|end|>")
+MOST_CHUNKS = 1 << 19        # that are remembered with their tokens
 LONG = 1000      # longer chunks, a genome say, are cut: their time would grow with the square
 
 
 def splitter(pattern):
     """pattern -> function: text -> list of chunks, which joined are the text.
 
-    ValueError: the pattern is not a regular expression, or could lose text.
+    ValueError: the pattern is not a regular expression, has a group, or may match nothing.
     """
-    # A pattern of a user's own may leave characters out: each of them becomes a chunk.
-    if pattern not in PATTERNS.values():
-        pattern += r"|(?s:.)"
     try:
         compiled = regex.compile(pattern)
     except regex.error as error:
         raise ValueError(f"the pattern is not a regular expression: {error}") from None
-    if compiled.groups or compiled.match(""):
-        raise ValueError("the pattern has a group, write (?:...), or matches the empty text")
+    if compiled.groups or compiled.match("") or compiled.flags & regex.REVERSE:
+        raise ValueError("the pattern has a group, write (?:...), matches the empty text, or reads "
+                         "backwards, (?r)")
 
     def split(text):
-        chunks = compiled.findall(text)
+        if pattern in PATTERNS.values():
+            chunks = compiled.findall(text)
+        else:
+            chunks = list(with_gaps(compiled, text))
         if max(map(len, chunks), default=0) <= LONG:
             return chunks
         return [chunk[k:k + LONG] for chunk in chunks for k in range(0, len(chunk), LONG)]
     return split
 
 
+def with_gaps(compiled, text):
+    """The matches of a user's pattern, and what lies between them: no text is lost."""
+    end = 0
+    for match in compiled.finditer(text):
+        yield from filter(None, (text[end:match.start()], match.group()))
+        end = match.end()
+    yield from filter(None, [text[end:]])
+
+
 def learn_tokens(counts, size):
-    """{chunk: how often} -> size tokens, as bytes, or fewer if no pair is left to merge.
+    """{chunk: how often} -> size tokens, as bytes, or fewer if no pair occurs twice.
 
     Sennrich et al. 2016, algorithm 1; of equally frequent pairs the smallest wins. An example:
-    "abab ab" has the chunks "abab" and " ab", once each. Let _ be the space.
+    "abab ab ab" has the chunks "abab", once, and " ab", twice. Let _ be the space.
                   words             pairs, and how often
-        at first  a b a b   _ a b   ab 3, ba 1, _a 1
-        X = ab    X X       _ X     _X 1, XX 1       both words held ab: both are rewritten
-        Y = _X    X X       Y       XX 1             only the second word held _X
-        Z = XX    Z         Y       none             259 tokens are all that this text can teach
+        at first  a b a b   _ a b   ab 4, ba 1, _a 2
+        X = ab    X X       _ X     _X 2, XX 1       both words held ab: both are rewritten
+        Y = _X    X X       Y       XX 1             258 tokens are all that this text can teach:
+                                                     what occurs once would never be needed again
     A word is kept as a str in which chr(i) stands for token i, and a pair as a str of two.
     """
     tokens = [bytes([byte]) for byte in range(256)]
@@ -93,6 +106,8 @@ def learn_tokens(counts, size):
             if total[pair]:
                 heapq.heappush(heap, (-total[pair], pair))
             continue
+        if total[pair] == 1:
+            break
 
         # The pair ab becomes a new token.
         a, b = pair
@@ -142,6 +157,8 @@ class BPE:
         self.vocab.update((i, name.encode()) for name, i in specials.items())
         if len(self.vocab) < len(ranks) + len(specials) or sum(len(t) == 1 for t in ranks) < 256:
             raise ValueError("a tokenizer has all 256 bytes, and no id twice")
+        if not all(type(i) is int and 0 <= i < 10_000_000 for i in self.vocab):
+            raise ValueError("ids are whole numbers from 0 to ten million")
         self.vocab_size = max(self.vocab) + 1
         self.cache = {}                                      # chunk -> its ids
 
@@ -198,7 +215,10 @@ class BPE:
             return ids
         # Words return again and again: each is merged once and then remembered.
         chunks = self.split(text)
-        for chunk in set(chunks).difference(self.cache):
+        new = set(chunks).difference(self.cache)
+        if len(self.cache) + len(new) > MOST_CHUNKS:         # a text without end: begin again
+            self.cache, new = {}, set(chunks)
+        for chunk in new:
             raw = chunk.encode()
             self.cache[chunk] = [self.ranks[raw]] if raw in self.ranks else self.merge(raw)
         return list(itertools.chain.from_iterable(map(self.cache.__getitem__, chunks)))
@@ -209,6 +229,10 @@ class BPE:
             return b"".join([self.vocab[i] for i in ids]).decode(errors="replace")
         except KeyError as error:
             raise ValueError(f"no token has the id {error}") from None
+
+    def show(self, i):
+        """One token as text; bytes that are not a whole character are shown as \\xe4."""
+        return self.vocab[i].decode(errors="backslashreplace")
 
     def to_dict(self):
         """A plain dict for JSON and checkpoints, in which chr(b) stands for byte b (latin-1)."""
@@ -236,8 +260,12 @@ class BPE:
     @classmethod
     def from_tiktoken(cls, path, pattern=PATTERNS["gpt4"], specials=()):
         """OpenAI's rank files: base64, space, rank, a token a line. ValueError: some other file."""
-        lines = [line.split() for line in Path(path).read_bytes().splitlines()]
-        return cls({base64.b64decode(token): int(i) for token, i in lines}, pattern, specials)
+        lines = [line.split() for line in Path(path).read_bytes().splitlines() if line.strip()]
+        try:
+            ranks = {base64.b64decode(token, validate=True): int(i) for token, i in lines}
+            return cls(ranks, pattern, specials)
+        except ValueError as error:
+            raise ValueError(f"{path} is not a file of ranks: {error}") from None
 
 
 # ------------------------------------------------------------------------------------------- main
@@ -255,7 +283,11 @@ def main(argv=None):
     flag("--quick", action="store_true", help="a small run, for a first look")
     args = parser.parse_args(argv)
     print_anything()
-    if args.data:
+    if not 300 <= args.vocab <= 100_000:
+        refuse(f"--vocab {args.vocab}: it must be 300 to 100,000")
+    for name in ("tokenizer.json", "bpe.png"):
+        check_output(Path(args.out) / name)
+    if args.data is not None:
         # The last tenth of a user's text is held out, up to a million characters of it.
         cut = sum(map(len, read_texts(args.data))) * 9 // 10
         texts = read_texts(args.data, 0, cut)
@@ -264,7 +296,6 @@ def main(argv=None):
         import pretrain                          # here, because pretrain imports us
         texts, held_out = pretrain.tiny_internet(args.seed, args.quick)
     try:
-        os.makedirs(args.out, exist_ok=True)
         began = time.perf_counter()
         tokenizer = BPE.train(texts, args.vocab, PATTERNS.get(args.pattern, args.pattern))
         seconds = time.perf_counter() - began
@@ -273,7 +304,9 @@ def main(argv=None):
     except (ValueError, OSError) as error:
         refuse(error)
     print(f"{len(tokenizer.ranks) - 256} merges learned in {seconds:.2f} s")
-    show_tokens([tokenizer.vocab[i].decode(errors="backslashreplace") for i in ids])
+    if tokenizer.vocab_size < args.vocab:
+        print(f"No other pair of tokens occurs twice: {tokenizer.vocab_size} tokens are enough")
+    show_tokens([tokenizer.show(i) for i in ids])
     print(f"{len(args.text.encode())} bytes are {len(ids)} tokens:", *ids)
     draw(compression(tokenizer, "".join(held_out)), f"{args.out}/bpe.png")
 
@@ -302,12 +335,18 @@ def refuse(message):
 def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
     """A UTF-8 text file, or a folder's *.txt -> its characters start to end, in str after str of
     about size, cut at line ends. Nothing is lost, \\r\\n stay. What is not text ends the stage."""
+    if not path:
+        refuse("--data is empty: name a file or a folder")
     path = Path(path)
     empty = True
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ValueError("it is neither a file nor a folder")
         for path in sorted(path.rglob("*.txt")) if path.is_dir() else [path]:
             with open(path, encoding="utf-8", newline="") as file:
                 while piece := file.read(size) + file.readline(size):
+                    if empty:
+                        piece = piece.removeprefix("\ufeff")     # some editors put it in front
                     if "\0" in piece:
                         raise ValueError("it is binary")
                     yield piece[max(0, start):max(0, end)]
@@ -323,12 +362,34 @@ def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
 def write_file(path, data):
     """bytes -> a file; until it is complete, an older file of that name stays as it was."""
     new = Path(f"{path}.{os.getpid()}.tmp")
+    for old in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*.tmp"):
+        old.unlink(missing_ok=True)                          # of a run that was killed
     try:
         with open(new, "wb") as file:
             file.write(data)
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def check_output(path):
+    """Refuses, before hours of work, what cannot be written after them."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        new = Path(f"{path}.{os.getpid()}.tmp")
+        new.write_bytes(b"")
+        new.unlink()
+    except OSError as error:
+        refuse(f"cannot write {path}: {error.strerror}")
+
+
+def save_picture(figure, path):
+    """matplotlib's figure -> a PNG file, complete or not at all."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_file(path, picture.getvalue())
 
 
 def print_anything():
@@ -359,7 +420,7 @@ def draw(curve, path):
     axes.semilogx(*zip(*curve), "o-", base=2, linewidth=3)
     axes.set_xticks(*2 * [[size for size, _ in curve]], rotation=45)
     axes.set(xlabel="tokens in the vocabulary", ylabel="bytes per token of unseen text")
-    axes.figure.savefig(path)
+    save_picture(axes.figure, path)
 
 
 if __name__ == "__main__":
