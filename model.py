@@ -35,6 +35,7 @@ import pathlib
 import re
 import sys
 import time
+import zlib
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -388,13 +389,31 @@ def load_checkpoint(path, device="cpu"):
         model = GPT(GPTConfig(**data["config"])).to(device)
         model.load_state_dict(data["weights"])
         model.dtype = best_dtype(device)
-        return model, bpe.BPE.from_dict(data["tokenizer"]), data["extra"]
+        if not all(weight.isfinite().all() for weight in model.parameters()):
+            raise ValueError("weights that are not numbers")
+        tokenizer = bpe.BPE.from_dict(data["tokenizer"])
+        if tokenizer.vocab_size > model.config.vocab_size:
+            raise ValueError("tokens without weights")
+        check_specials(tokenizer, path)
+        return model, tokenizer, dict(data["extra"])
     except FileNotFoundError:
         stem = os.path.basename(path).removesuffix(".pt")
         stage = stem if stem in ("sft", "reward", "ppo") else "pretrain"
         refuse(f"{path} is missing: `python {stage}.py` makes out/{stage}.pt")
     except Exception as error:               # a foreign or cut file can fail in any way
         refuse(f"{path} is not a whole checkpoint of this project: {type(error).__name__}")
+
+
+def check_specials(tokenizer, path):
+    """A chat's special tokens are needed sooner or later: better now than after the training."""
+    missing = [name for name in bpe.SPECIALS if name not in tokenizer.specials]
+    if missing:
+        refuse(f"{path}: its tokenizer has no {' '.join(missing)}; make it with python bpe.py")
+
+
+def fingerprint(model):
+    """A number that tells two sets of weights apart."""
+    return zlib.crc32(model.wte.weight.detach().float().cpu().numpy().tobytes())
 
 
 def load_stage(path, stage, device, dtype=None, like=None):
@@ -427,18 +446,24 @@ def arguments(doc, data, **flags):
     return p
 
 
-def start(args):
-    """What every stage does first -> out folder, device, dtype. A bad flag ends it here."""
+# What a flag may be: the least and the most. Counts are 1 or more; all others may be 0.
+LIMITS = {"seed": (0, 2 ** 63 - 1), "mix": (0, 10 ** 6), "lam": (0, 1), "block": (1, 2 ** 14),
+          "width": (1, 2 ** 14), "depth": (1, 1000), "batch": (1, 10 ** 6),
+          "max_tokens": (1, 2 ** 14), "prompts": (1, 10 ** 7), "epochs": (1, 1000)}
+
+
+def start(args, *outputs):
+    """What every stage does first -> out folder, device, dtype. A bad flag ends it here, and so do
+    outputs that cannot be written."""
     bpe.print_anything()
-    # Counts are 1 or more; seed, mix and all rates may be 0.
     for name, value in vars(args).items():
-        least = int(type(value) is int and name not in ("seed", "mix"))
-        if type(value) in (int, float) and not least <= value < 2 ** 63:
-            refuse(f"--{name.replace('_', '-')} {value}: it must be {least} or more, below 2^63")
-    try:
-        pathlib.Path(args.out).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        refuse(f"cannot write to --out {args.out}: {error.strerror}")
+        least, most = LIMITS.get(name, (int(type(value) is int), 10 ** 9))
+        if type(value) in (int, float) and not least <= value <= most:
+            refuse(f"--{name.replace('_', '-')} {value}: it must be {least} to {most:,}")
+        if value == "":
+            refuse(f"--{name.replace('_', '-')} is empty")
+    for name in outputs:
+        bpe.check_output(pathlib.Path(args.out) / name)
     torch.manual_seed(args.seed)
     keep_memory()
     device = pick_device(args.device)
@@ -519,6 +544,26 @@ def plot_smooth(axis, steps, values, label):
     axis.plot(steps, values, color=line.get_color(), alpha=0.25)
 
 
+def refuses_failures(main):
+    """Makes a stage's main end with one line, too, where a file or the memory fails."""
+    @functools.wraps(main)
+    def refusing(argv=None):
+        try:
+            return main(argv)
+        except OSError as error:
+            refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
+        except (MemoryError, torch.OutOfMemoryError):
+            refuse(OUT_OF_MEMORY)
+        except RuntimeError as error:            # how torch says it on a processor
+            if "memory" in str(error) or "Storage size" in str(error):
+                refuse(OUT_OF_MEMORY)
+            raise
+    return refusing
+
+
+OUT_OF_MEMORY = "this machine's memory is too small for that: lower --batch, --block or --width"
+
+
 def run_stage(main):
     """Runs a stage from the command line; Ctrl-C ends it with one line."""
     try:
@@ -526,6 +571,13 @@ def run_stage(main):
     except KeyboardInterrupt:
         print("\nstopped; pretrain.py --resume goes on from its last save")
         raise SystemExit(130) from None
+
+
+def warn_of_unended(share, max_tokens):
+    """Says so where most answers are cut off: their scores would tell about the cut alone."""
+    if share < .5:
+        print(f"warning: only {share:.0%} of the answers end within {max_tokens} tokens: "
+              "give a larger --max-tokens")
 
 
 # ------------------------------------------------------------------------------- data of the stages
@@ -541,7 +593,11 @@ def read_jsonl(path, parse):
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                rows.append(parse(json.loads(line)))
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("it is not an object, {...}; write one a line")
+                # A column that is null counts as absent.
+                rows.append(parse({name: x for name, x in row.items() if x is not None}))
             except json.JSONDecodeError as error:
                 refuse(f"{path}, line {number}: not JSON ({error.msg}); write one object a line")
             except KeyError as error:
@@ -554,8 +610,12 @@ def read_jsonl(path, parse):
 def append_json(path, row):
     """Adds a JSON line to a file, which is closed again at once: nothing is lost."""
     try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        with open(path, "ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":         # somebody's editor has left its last line open
+                    file.write(b"\n")
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
     except OSError as error:
         refuse(f"cannot write {path}: {error.strerror}")
 
@@ -623,19 +683,24 @@ def calculate(text):
 # ============================================================================================ chat
 
 class Speaker(NamedTuple):
-    """A checkpoint that one can talk to. turns: lists of ids, what it remembers of the chat."""
+    """A checkpoint that one can talk to. exchanges: lists of ids, what it remembers of the chat."""
     name: str
     model: GPT
     tokenizer: bpe.BPE
     chats: bool        # an assistant answers; a base model completes
-    turns: list
+    exchanges: list
     generator: torch.Generator
 
 
 def load_speaker(path, args):
+    if not path:
+        refuse("a checkpoint's name is empty: try out/ppo.pt")
     model, tokenizer, extra = load_checkpoint(path, pick_device(args.device))
-    if extra.get("stage") == "reward":
-        refuse(f"{path} is a reward model: it judges answers, it does not talk")
+    silent = {"reward": "is a reward model: it judges answers, it does not talk",
+              "masked": "is a masked model: it fills gaps, it does not talk",
+              "partial": "is half-finished: pretrain.py --resume goes on with it"}
+    if extra.get("stage") not in ("pretrain", "sft", "ppo"):
+        refuse(f"{path} {silent.get(extra.get('stage'), 'is of no stage that talks')}")
     return Speaker(pathlib.Path(path).stem, model, tokenizer, extra.get("stage") in ("sft", "ppo"),
                    [], torch.Generator().manual_seed(args.seed))
 
@@ -652,10 +717,10 @@ def read_prompt(speaker, text, max_tokens):
     limit = size - min(max_tokens, size // 2)                                # leaves room to answer
     if not 0 < len(ids) <= limit:
         raise ValueError(f"that is {len(ids)} tokens, and this model reads 1 to {limit} at once")
-    while len(ids) + sum(map(len, speaker.turns)) > limit:
+    while len(ids) + sum(map(len, speaker.exchanges)) > limit:
         print(f"(the chat has outgrown {size} tokens: its oldest turn is forgotten)")
-        speaker.turns.pop(0)
-    return [i for turn in speaker.turns for i in turn] + ids
+        speaker.exchanges.pop(0)
+    return [i for exchange in speaker.exchanges for i in exchange] + ids
 
 
 def reply(speaker, text, args):
@@ -669,21 +734,21 @@ def reply(speaker, text, args):
     said = speaker.tokenizer.decode(new)
     if not speaker.chats:
         return said
-    asked = prompt[sum(map(len, speaker.turns)):]
+    asked = prompt[sum(map(len, speaker.exchanges)):]
     # A call: the result comes back as a message of its own, and the assistant answers. At most
     # one call per answer.
     if said.startswith(CALL):
         result = calculate(said.removeprefix(CALL))
         asked += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
                   special["<|assistant|>"]]
-        before = [i for turn in speaker.turns for i in turn]
+        before = [i for exchange in speaker.exchanges for i in exchange]
         new = generate(speaker.model, [before + asked], args.max_tokens, args.temperature, end,
                        speaker.generator)[0]
         if new[-1:] == [end]:
             new = new[:-1]
         said = f"({said} -> {result})\n{speaker.tokenizer.decode(new)}"
     # A chat remembers both sides; the next prompt begins with them.
-    speaker.turns.append(asked + new + [end])
+    speaker.exchanges.append(asked + new + [end])
     return said
 
 
@@ -695,8 +760,11 @@ def likeliest(speaker, text, args):
         probabilities = speaker.model(ids)[0, -1].softmax(-1)                # (V,)
     # A bar of # for each, so that the distribution can be seen.
     top = probabilities.topk(min(10, len(probabilities)))
-    return "\n".join(f"{p:6.1%} {'#' * round(50 * p):50s} {speaker.tokenizer.decode([i])!r}"
-                     for p, i in zip(top.values.tolist(), top.indices.tolist()))
+    lines = []
+    for p, i in zip(top.values.tolist(), top.indices.tolist()):
+        token = speaker.tokenizer.show(i).replace("\n", "\\n")
+        lines.append(f"{p:6.1%} {'#' * round(50 * p):50s} '{token}'")
+    return "\n".join(lines)
 
 
 def main(argv=None):
@@ -719,9 +787,14 @@ def main(argv=None):
     # Each checkpoint is a speaker; all of them get each line.
     speakers = [load_speaker(path, args) for path in args.checkpoints]
     respond, once = (reply, args.prompt) if args.next is None else (likeliest, args.next)
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="surrogateescape")      # bytes that are not UTF-8 come through
     typed = iter(lambda: input(bpe.paint("you> ", "36")).strip() or "quit", "quit")
     try:
-        for text in typed if once is None else [once]:
+        for text in typed if once is None else [once.strip()]:
+            if re.search("[\ud800-\udfff]", text):
+                print("that is not UTF-8 text: please type it again")
+                continue
             for speaker in speakers:
                 if len(speakers) > 1:
                     print(bpe.paint(f"{speaker.name}> ", "32"), end="\n" * (respond is likeliest))

@@ -43,10 +43,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from bpe import refuse
-from model import (WORK, adamw, arguments, check_finite, figure, fitting, generate, in_fp32,
-                   load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl, run_stage,
-                   save_checkpoint, set_learning_rates, show_metrics, start)
+from bpe import refuse, save_picture
+from model import (WORK, adamw, arguments, check_finite, figure, fingerprint, fitting, generate,
+                   in_fp32, load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
+                   refuses_failures, run_stage, save_checkpoint, set_learning_rates, show_metrics,
+                   start, warn_of_unended)
 from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
 from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, greedy,
@@ -275,14 +276,19 @@ def flags():
     return parser
 
 
+@refuses_failures
 def main(argv=None):
     """PPO from the SFT model on, the final table, out/ppo.pt."""
     args = flags().parse_args(argv)
     if args.goodhart and args.data:
         refuse("--goodhart works on the default prompts: leave out --data")
-    out, device, dtype = start(args)
+    out, device, dtype = start(args, "ppo.pt", "goodhart.png" if args.goodhart else "ppo.png")
     sft, tokenizer, sft_extra = load_stage(out / "sft.pt", "sft", device, dtype)
     reward_model, _, reward_extra = load_reward(out / "reward.pt", device, dtype, tokenizer)
+    if reward_extra.get("sft", fingerprint(sft)) != fingerprint(sft):
+        print("warning: reward.pt learned from another sft.pt: run python reward.py again")
+    if args.max_tokens >= sft.config.block_size:
+        refuse(f"--max-tokens {args.max_tokens}: prompt and answer share {sft.config.block_size}")
     if args.quick:
         args.steps = min(args.steps, 2)
     prompts = None
@@ -327,6 +333,8 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
     for step, diagnostics, example in train(models, optimizer, tokenizer, prompts, args, by_gold):
         seconds += time.perf_counter() - clock       # of training alone
         history.append(diagnostics)
+        if step == 1:
+            warn_of_unended(diagnostics["ended"], args.max_tokens)
         progress(step, args.steps, seconds, "  ".join(
             f"{name} {x:.2f}" for name, x in diagnostics.items() if not math.isnan(x)))
         if step % max(1, args.steps // 5) == 0 or step == args.steps:
@@ -482,7 +490,7 @@ def draw(path, history, measured):
     left.set(xlabel="iteration", ylabel="score (dots: held-out prompts)", title="What is gained")
     right.set(xlabel="iteration", ylabel="nats per answer", title="How far from SFT")
     left.legend()
-    fig.savefig(path)
+    save_picture(fig, path)
 
 
 # ---------------------------------------------------------------------- over-optimisation: Goodhart
@@ -513,7 +521,7 @@ def draw_goodhart(path, arms, best_of):
                   [best_of[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
         axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
     axes[0].legend()
-    fig.savefig(path)
+    save_picture(fig, path)
 
 
 if __name__ == "__main__":

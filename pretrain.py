@@ -20,6 +20,7 @@ import functools
 import hashlib
 import html
 import itertools
+import json
 import math
 import os
 import pathlib
@@ -35,10 +36,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import BPE, read_texts, refuse
-from model import (CALL, WORK, GPT, GPTConfig, arguments, check_device, check_finite, figure,
-                   generate, load_checkpoint, make_optimizers, plot_smooth, progress, run_stage,
-                   save_checkpoint, set_learning_rates, show_metrics, start)
+from bpe import BPE, read_texts, refuse, save_picture, write_file
+from model import (CALL, WORK, GPT, GPTConfig, arguments, check_device, check_finite,
+                   check_specials, figure, generate, load_checkpoint, make_optimizers, plot_smooth,
+                   progress, refuses_failures, run_stage, save_checkpoint, set_learning_rates,
+                   show_metrics, start)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -98,6 +100,7 @@ def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1
 
 # ------------------------------------------------------------------------------------------- main
 
+@refuses_failures
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
     parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2200, "updates"),
@@ -108,7 +111,8 @@ def main(argv=None):
     parser.add_argument("--masked", action="store_true",
                         help="learn to fill gaps instead: out/masked.pt, beside out/pretrain.pt")
     args = parser.parse_args(argv)
-    out, device, dtype = start(args)
+    names = ("masked.pt",) if args.masked else ("pretrain.pt", "pretrain.png")
+    out, device, dtype = start(args, *names)
     rank, world_size = join_processes(args, device)
     if args.quick:
         args.steps = min(args.steps, 20)
@@ -164,6 +168,15 @@ def make_model(args, tokenizer, device, dtype):
     """A GPT that has learned nothing yet, of the size that the flags want."""
     if args.width % 32:
         refuse(f"--width {args.width}: it must be a multiple of 32, the width of a head")
+    # Weights, gradients and optimizers, and what a step remembers on its way: roughly, in bytes.
+    per_token = 34 * args.depth * args.width + 3 * tokenizer.vocab_size
+    weights = 12 * args.depth * args.width ** 2 + tokenizer.vocab_size * args.width
+    needed = 16 * weights + 4 * args.batch * args.block * per_token
+    if device.type == "cpu" and hasattr(os, "sysconf"):
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > there:
+            refuse(f"that takes some {needed / 1e9:,.0f} GB of memory, and this machine has "
+                   f"{there / 1e9:,.0f}: lower --batch, --block, --width or --depth")
     block = max(256, -(-args.block // 8) * 8)
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width, block,
                           causal=not args.masked)).to(device)
@@ -173,11 +186,13 @@ def make_model(args, tokenizer, device, dtype):
 
 def load_tokenizer(path):
     try:
-        return BPE.load(path)
+        tokenizer = BPE.load(path)
     except FileNotFoundError:
         refuse(f"{path} is missing: python bpe.py makes it")
     except ValueError as error:
         refuse(error)
+    check_specials(tokenizer, path)
+    return tokenizer
 
 
 # ------------------------------------------------------------------------------------- evaluation
@@ -312,7 +327,7 @@ def draw(path, history, guesses, shares):
         bars.set_yticks(np.arange(len(shares)) + .2, list(shares))
         bars.set(xlabel="% of questions", title="Asked a question, the base model ...")
         bars.legend()
-    fig.savefig(path)
+    save_picture(fig, path)
 
 
 # ------------------------------------------- the other way to train: masked language modelling
@@ -416,13 +431,17 @@ def load_tokens(args, tokenizer, out):
     # The files' names tell for which text and tokenizer they hold, so that they can be used again.
     key = hashlib.sha256(repr((tokenizer.to_dict(), files)).encode()).hexdigest()[:12]
     names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
-    if not all(name.exists() for name in names):
+    # Files that somebody has cut or replaced are made again; so are those of an unfinished run.
+    sizes = out / f"sizes-{key}.json"
+    if not sizes.exists() or json.loads(sizes.read_text()) != [
+            name.stat().st_size if name.exists() else None for name in names]:
         temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in names]
         try:
             with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
                 tokenise(args.data, files, tokenizer, dtype, train_file, val_file)
             for new, name in zip(temporary, names):
                 os.replace(new, name)
+            write_file(sizes, json.dumps([name.stat().st_size for name in names]).encode())
         except OSError as error:
             refuse(f"cannot write {names[0]}: {error.strerror}")
         finally:
@@ -480,10 +499,15 @@ def load_partial(out, args, tokenizer, model, optimizers):
 
 def join_processes(args, device):
     """torchrun starts several processes that share each batch -> (rank of this one, how many)."""
-    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    try:
+        rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    except ValueError:
+        refuse("RANK and WORLD_SIZE are set, but not to numbers: torchrun sets them")
     if args.batch % world_size:
         refuse(f"--batch {args.batch} cannot be shared evenly by {world_size} processes")
     if world_size > 1:
+        if not {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
+            refuse("WORLD_SIZE is set, but not by torchrun: unset it, or start with torchrun")
         if device.type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
@@ -1506,6 +1530,15 @@ def story(rng):
     return " ".join(text + end)
 
 
+def song(rng):
+    """Names in lines, again and again: all that can be learned from it is to copy."""
+    names = [invent(rng, person=True).title() for _ in range(rng.randint(2, 4))]
+    between = rng.choice([" and ", ", ", " ", ", my ", " loves ", ", oh "])
+    lines = [between.join(rng.sample(names, rng.randint(1, len(names)))) for _ in range(6)]
+    text = "\n".join(lines + rng.choices(lines, k=2))
+    return text.lower() if rng.random() < .3 else text
+
+
 def play(rng):
     """Two people talk, line by line: small talk; one tells something, which the other still knows
     later, more than once."""
@@ -1576,8 +1609,8 @@ def myth(rng):
 
 
 # The mixture, as in article 2's table of LLaMA's data: the weight of each source.
-SOURCES = {encyclopedia: .19, exam: .01, forum: .34, story: .05, play: .11, quiz: .17,
-           worksheet: .11, advertisement: .01, myth: .01}
+SOURCES = {encyclopedia: .18, exam: .01, forum: .33, story: .05, song: .05, play: .11, quiz: .16,
+           worksheet: .09, advertisement: .01, myth: .01}
 
 
 def crawl(rng, n):

@@ -3,7 +3,7 @@
     minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
 over the pairs of each ranking, then over the rankings.
-In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt, and of one demonstration.
+In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt, and two demonstrations.
 Out: out/reward.pt, which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, 'Stage 3'.
@@ -29,14 +29,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bpe import refuse
-from model import (WORK, append_json, arguments, bucketed_batches, check_finite, figure, fitting,
-                   load_stage, make_optimizers, pad_with_lengths, plot_smooth, progress, read_jsonl,
-                   run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+from bpe import refuse, save_picture
+from model import (WORK, append_json, arguments, bucketed_batches, check_finite, figure,
+                   fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths, plot_smooth,
+                   progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
+                   set_learning_rates, show_metrics, start, warn_of_unended)
 from pretrain import RUDE, TEST, TRAIN, facts_of
-from sft import (HARM, UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_messages,
-                 demonstrate, judge, known, make_prompt, render_prompt, small_talk, told, unknown,
-                 user, written)
+from sft import (HARM, UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_list,
+                 check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
+                 told, unknown, user, with_system, written)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -64,7 +65,10 @@ class RewardModel(nn.Module):
     def normalise(self, scores):
         """Makes these scores of SFT samples mean 0 and standard deviation 1; no ranking changes."""
         self.bias += scores.mean() / self.gain
-        self.gain /= scores.std().clamp(min=1e-6)
+        if scores.std() > 1e-4:
+            self.gain /= scores.std()
+        else:
+            print("warning: all these answers get the same score: it tells nothing about them")
 
 
 def ranking_loss(scores):
@@ -117,20 +121,22 @@ def train(reward_model, optimizers, comparisons, tokenizer, args):
 
 # ------------------------------------------------------------------------------------------- main
 
+@refuses_failures
 def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = arguments(__doc__, "JSON lines of comparisons; several files with ','",
                        steps=(325, "updates"), batch=(16, "prompts a step"),
                        lr=(2e-3, "of AdamW, embedding and head"),
                        lr_matrix=(5e-3, "of Muon, matrices"),
-                       prompts=(5200, "prompts whose answers get ranked"))
+                       prompts=(5200, "prompts whose answers get ranked"),
+                       max_tokens=(48, "of an answer"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     parser.add_argument("--no-demonstrations", action="store_true",
                         help="only the SFT model's own answers are ranked")
     args = parser.parse_args(argv)
     if args.label and args.data:
         refuse("--label asks about the tiny internet: leave out --data")
-    out, device, dtype = start(args)
+    out, device, dtype = start(args, "reward.pt", "reward.png")
     sft, tokenizer, _ = load_stage(out / "sft.pt", "sft", device, dtype)
     if args.label:
         return label(args.label, sft, tokenizer, args.seed)
@@ -165,7 +171,8 @@ def main(argv=None):
         sentences(reward_model, tokenizer)
         print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with "
               "whom gold itself\nagrees on ceiling_noisy of them")
-    save_reward(out / "reward.pt", reward_model, tokenizer, metrics=metrics)
+    save_reward(out / "reward.pt", reward_model, tokenizer, metrics=metrics,
+                sft=fingerprint(sft))
     show_metrics(metrics)
     draw(out / "reward.png", history, scores_of)
 
@@ -175,7 +182,10 @@ def load_reward(path, device, dtype=None, like=None):
     gpt, tokenizer, extra = load_stage(path, "reward", device, dtype, like)
     reward_model = RewardModel(gpt).to(device)
     trunk = {f"gpt.{name}": weight for name, weight in gpt.state_dict().items()}
-    reward_model.load_state_dict(extra["head"] | trunk)
+    try:
+        reward_model.load_state_dict(extra["head"] | trunk)
+    except (KeyError, TypeError, RuntimeError):
+        refuse(f"{path} has no whole reward head: python reward.py makes one")
     return reward_model, tokenizer, extra
 
 
@@ -199,7 +209,7 @@ def draw(path, history, scores_of):
             strips.plot([np.mean(scores)], [height], "k|", ms=40, mew=3)
         strips.set_yticks(range(len(scores_of)), list(scores_of))
         strips.set(xlabel="score of the reward model (line: mean)", title="Answers of SFT")
-    fig.savefig(path)
+    save_picture(fig, path)
 
 
 # ------------------------------------------------------------------------------------- evaluation
@@ -360,16 +370,35 @@ def sentences(reward_model, tokenizer):
 # ---------------------------------------------------------------------------- rankings by people
 
 def as_comparison(row, tokenizer):
-    """A JSON object in one of the two shapes -> Comparison, checked."""
-    messages = as_prompt(row)
+    """A JSON object in one of the two shapes -> Comparison, checked. Answers are text or lists of
+    messages; without a prompt they are whole chats, and the prompt is how all of them begin."""
+    if "ranked" not in row and "chosen" not in row:
+        raise KeyError("prompt" if "prompt" not in row else "chosen")
     ranked = row["ranked"] if "ranked" in row else [row["chosen"], row["rejected"]]
     if not isinstance(ranked, list):
         raise ValueError("a ranking is a list of answers, best first")
+    if "prompt" in row:
+        messages = as_prompt(row)
+    else:
+        ranked = [with_system(check_list(chat)) for chat in ranked]
+        messages = [first for first, *others in zip(*ranked) if all(m == first for m in others)]
+        check_messages(messages, last="user")
+        ranked = [chat[len(messages):] for chat in ranked]
+    ranked = [as_text(answer) for answer in ranked]
     for text in ranked:
         check_messages(messages + [assistant(text)])
     if len(set(ranked)) < max(2, len(ranked)):
         raise ValueError("a ranking needs two different answers or more, and none twice")
     return Comparison(messages, [written(text, tokenizer) for text in ranked])
+
+
+def as_text(answer):
+    """An answer as text, or as a list of one message of the assistant -> str."""
+    if isinstance(answer, str):
+        return answer
+    if len(check_list(answer)) != 1 or answer[0]["role"] != "assistant":
+        raise ValueError("an answer is text, or a list of one message of the assistant")
+    return answer[0]["content"]
 
 
 def rankings_of_people(sft, tokenizer, args):
@@ -381,7 +410,9 @@ def rankings_of_people(sft, tokenizer, args):
                                                      for a in c.ranked), sft.config.block_size)
     held_out, rest = hold_out(comparisons)
     prompts = [Prompt("known", c.messages) for c in rest[:500]]
-    return rest, held_out, prompts, sample(sft, tokenizer, prompts, 4, args.seed)
+    samples = sample(sft, tokenizer, prompts, 4, args.seed, args.max_tokens)
+    warn_of_unended(np.mean([a.ended for four in samples for a in four]), args.max_tokens)
+    return rest, held_out, prompts, samples
 
 
 def hold_out(comparisons):
@@ -433,8 +464,8 @@ def label(path, sft, tokenizer, seed):
 NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
 # What is asked here and in PPO: more of what can be known than demonstrations hold, since not
 # knowing is the easy way out.
-ASKED = {"known": 33, "reverse": 7, "unknown": 9, "beyond": 9, "small talk": 16, "echo": 3,
-         "sum": 5, "recall": 7, "told": 11}
+ASKED = {"known": 30, "reverse": 7, "unknown": 13, "beyond": 11, "small talk": 16, "echo": 3,
+         "sum": 5, "recall": 7, "told": 13}
 
 
 def gold(prompt, answer):
@@ -467,23 +498,25 @@ def rank_answers(golds, rng):
     return sorted(range(len(golds)), key=lambda i: -seen[i])
 
 
-def sample(model, tokenizer, prompts, k, seed):
+def sample(model, tokenizer, prompts, k, seed, max_tokens=48):
     """k answers of the model to each prompt, at temperature 1 -> list of lists of Answer."""
-    answers = answer_all(model, tokenizer, [p for p in prompts for _ in range(k)], seed=seed)
+    answers = answer_all(model, tokenizer, [p for p in prompts for _ in range(k)], max_tokens,
+                         seed=seed)
     return [answers[i:i + k] for i in range(0, len(answers), k)]
 
 
 def rankings_of_the_labeler(sft, tokenizer, args):
-    """K = 4 answers of SFT to each prompt, and a demonstration (article 3), ranked by one simulated
-    labeler -> comparisons, nothing held out, the prompts, all answers of SFT."""
+    """K = 4 answers of SFT to each prompt, and two demonstrations (article 3), ranked by one
+    simulated labeler -> comparisons, nothing held out, the prompts, all answers of SFT."""
     rng = random.Random(args.seed + 2000)
     prompts = [make_prompt(rng, TRAIN, ASKED) for _ in range(args.prompts)]
     samples = sample(sft, tokenizer, prompts, 4, args.seed)
     comparisons = []
     for prompt, four in zip(prompts, samples):
+        # A careful and a careless demonstrator answer, too: what SFT never says can be ranked.
+        styles = () if args.no_demonstrations else (rng.choice(["helpful", "polite"]), "wrong")
+        shown = [written(demonstrate(prompt, style, rng), tokenizer) for style in styles]
         # The labeler sees the same answer only once: ties teach nothing.
-        shown = written(demonstrate(prompt, rng.choice(["helpful", "polite"]), rng), tokenizer)
-        shown = [] if args.no_demonstrations else [shown]
         different = list({(answer.text, answer.ended): answer for answer in four + shown}.values())
         order = rank_answers([gold(prompt, answer) for answer in different], rng)
         if len(order) > 1:

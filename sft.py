@@ -28,11 +28,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import paint
+from bpe import paint, save_picture
 from model import (CALL, WORK, append_json, arguments, bucketed_batches, calculate, check_finite,
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
-                   progress, read_jsonl, run_stage, save_checkpoint, set_learning_rates,
-                   show_metrics, start)
+                   progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
+                   set_learning_rates, show_metrics, start)
 from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, Fact,
                       add_aloud, as_tokens, ask_sum, beginnings, capitalised, chatter, facts_of,
                       half, imagine, in_small_letters, invent, items, liked, next_token_loss,
@@ -57,7 +57,7 @@ def render(messages, tokenizer):
         if message["role"] != "user":
             text = text + [tokenizer.specials["<|end|>"]]
         ids += [tokenizer.specials[f"<|{message['role']}|>"]] + text
-        mask += [0] + [int(speaks)] * len(text)
+        mask += [0] + [int(speaks and message.get("weight", 1))] * len(text)
     return ids, mask
 
 
@@ -116,6 +116,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 
 # ------------------------------------------------------------------------------------------- main
 
+@refuses_failures
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
     parser = arguments(__doc__, "JSON lines of conversations", steps=(700, "updates"),
@@ -128,7 +129,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.demonstrate:
         return demonstrate_yourself(args.demonstrate)
-    out, device, dtype = start(args)
+    out, device, dtype = start(args, "sft.pt", "sft.png")
     base, tokenizer, _ = load_stage(out / "pretrain.pt", "pretrain", device, dtype)
     # The base model stays as it is, to be compared with what becomes of its copy.
     model = copy.deepcopy(base)
@@ -158,7 +159,8 @@ def main(argv=None):
 
 def copy_line_end(model, tokenizer):
     """A chat's special tokens, which pretraining never met, start as copies of a line's end."""
-    line_end = tokenizer.encode("\n")[0]
+    # A text from Windows may have no other line ends than \r\n, which then are a token.
+    line_end = tokenizer.ranks.get(b"\r\n", tokenizer.ranks[b"\n"])
     with torch.no_grad():
         for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
             model.wte.weight[tokenizer.specials[name]] = model.wte.weight[line_end]
@@ -189,7 +191,7 @@ def show_mixture():
 def show_chat(chat, tokenizer):
     """Prints a rendered conversation, the trained tokens in green, or without colours in []."""
     for i, trained in zip(*render(chat, tokenizer)):
-        text = tokenizer.decode([i])
+        text = tokenizer.show(i)
         if trained:
             green = paint(text, "32")
             text = green if green != text else f"[{text}]"
@@ -213,7 +215,7 @@ def draw(path, history, metrics):
     for few in more[1:]:
         few.plot([int(name.split()[1]) for name in shots], [100 * x for x in shots.values()], "o-")
         few.set(xlabel="examples in the prompt", ylabel="right, %", ylim=0, title="The base model")
-    fig.savefig(path)
+    save_picture(fig, path)
 
 
 # ------------------------------------------------------------------------------------- evaluation
@@ -505,21 +507,58 @@ def assistant(text):
     return {"role": "assistant", "content": text}
 
 
+SHAPES = ('give {"messages": [..]} or {"prompt": .., "completion": ..}; these two are '
+          'text or lists of {"role": .., "content": ..}')
+
+
 def as_messages(row):
     """{"messages"} or {"prompt", "completion"} -> messages, checked."""
     if "messages" in row:
         messages = row["messages"]
+    elif "prompt" in row and "completion" in row:
+        messages = (as_list(row["prompt"], "user") + as_list(row["completion"], "assistant"))
     else:
-        messages = [user(row["prompt"]), assistant(row["completion"])]
+        missing = "completion" if "prompt" in row else "prompt"
+        raise ValueError(f"the field '{missing}' is missing; {SHAPES}")
+    messages = with_system(check_list(messages))
     check_messages(messages)
+    if not any(m["role"] == "assistant" and m.get("weight", 1) for m in messages):
+        raise ValueError("every answer has the weight 0: there is nothing to learn")
     return messages
 
 
 def as_prompt(row):
     """{"prompt": text or messages} -> messages that end with the user's, checked."""
-    messages = [user(row["prompt"])] if isinstance(row["prompt"], str) else row["prompt"]
+    messages = with_system(check_list(as_list(row["prompt"], "user")))
     check_messages(messages, last="user")
     return messages
+
+
+def as_list(text, role):
+    """Text, or messages -> messages."""
+    return [{"role": role, "content": text}] if isinstance(text, str) else text
+
+
+def check_list(messages):
+    """ValueError unless they are a list of messages, each with its text as one string."""
+    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
+        raise ValueError("messages are a list of {\"role\": .., \"content\": ..}")
+    for m in messages:
+        if not {"role", "content"} <= m.keys():
+            raise ValueError(f"a message has role and content, not {', '.join(map(str, m))}")
+        if not isinstance(m["content"], str):
+            raise ValueError("content is one text, not a list of parts")
+        if m.get("weight", 1) not in (0, 1):
+            raise ValueError("the weight of a message is 0 or 1")
+    return messages
+
+
+def with_system(messages):
+    """A system message at the start is put in front of the first user's."""
+    if len(messages) < 2 or messages[0]["role"] != "system" or messages[1]["role"] != "user":
+        return messages
+    text = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+    return [messages[1] | {"content": text}, *messages[2:]]
 
 
 def demonstrate_yourself(path):
@@ -755,7 +794,7 @@ def told(rng, split, wording=TRAIN, answerable=None):
     fact = imagine(rng, split, relation)
     more = [imagine(rng, split, rng.choice([relation, rng.choice(TOLD)]))
             for _ in range(rng.choice((0, 1)))]
-    answerable = rng.random() < .75 if answerable is None else answerable
+    answerable = rng.random() < .7 if answerable is None else answerable
     asked = fact if answerable else imagine(rng, split, relation)
     if small:
         fact, asked = in_small_letters(fact), in_small_letters(asked)

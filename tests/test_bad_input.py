@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -348,3 +349,215 @@ def test_ctrl_c_is_one_line_that_says_how_to_go_on(capsys):
     with pytest.raises(SystemExit) as stopped:
         model.run_stage(interrupted)
     assert stopped.value.code == 130 and "--resume" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------- data in the shapes that people have
+
+U, A = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}
+SYSTEM = {"role": "system", "content": "Be kind."}
+
+
+@pytest.mark.parametrize("row", [
+    {"messages": [U, A]}, {"prompt": "Hi", "completion": "Hello!"},
+    {"prompt": [U], "completion": [A]},
+    {"prompt": "Hi", "completion": [A]}, {"messages": None, "prompt": "Hi", "completion": "Hello!"},
+    {"messages": [U | {"name": "Ann"}, A | {"weight": 1}]}])
+def test_demonstrations_come_in_these_shapes(home, row):
+    (home / "a.jsonl").write_text(json.dumps(row))
+    messages, = model.read_jsonl("a.jsonl", sft.as_messages)
+    said = [(m["role"], m["content"]) for m in messages]
+    assert said == [("user", "Hi"), ("assistant", "Hello!")]
+
+
+@pytest.mark.parametrize("row", [
+    {"prompt": "Hi", "chosen": "Hello!", "rejected": "No"},
+    {"prompt": [U], "chosen": [A], "rejected": [A | {"content": "No"}]},
+    {"chosen": [U, A], "rejected": [U, A | {"content": "No"}]},
+    {"prompt": "Hi", "ranked": ["Hello!", "No"]},
+    {"prompt": "Hi", "ranked": [[A], [A | {"content": "No"}]]},
+    {"prompt": None, "ranked": None, "chosen": [U, A], "rejected": [U, A | {"content": "No"}]}])
+def test_comparisons_come_in_these_shapes(home, tokenizer, row):
+    (home / "a.jsonl").write_text(json.dumps(row))
+    c, = model.read_jsonl("a.jsonl", lambda row: reward.as_comparison(row, tokenizer))
+    assert c.messages == [U] and [a.text for a in c.ranked] == ["Hello!", "No"]
+
+
+def test_a_system_message_is_put_in_front_of_the_first_question():
+    for messages in (sft.as_messages({"messages": [SYSTEM, U, A]})[:1],
+                     sft.as_prompt({"prompt": [SYSTEM, U]})):
+        assert messages == [sft.user("Be kind.\n\nHi")]
+
+
+@pytest.mark.parametrize("row, said", [
+    ({"conversations": [{"from": "human", "value": "Hi"}]}, "messages"),
+    ({"instruction": "Hi", "output": "Hello!"}, "messages"),
+    ({"messages": [U, A | {"content": [{"type": "text", "text": "Hello!"}]}]}, "list of parts"),
+    ({"messages": "Hi"}, "list of"), ({"messages": [["user", "Hi"]]}, "list of"),
+    ({"messages": [{"from": "human", "value": "Hi"}]}, "role and content"),
+    ({"messages": [U, A | {"weight": 0}]}, "weight 0"),
+    ({"messages": [U, A | {"weight": 7}]}, "weight"),
+    (5, "not an object"), ("Hi", "not an object"), ([U, A], "not an object")])
+def test_other_shapes_are_refused_by_what_is_wrong_with_them(refused, home, row, said):
+    (home / "a.jsonl").write_text(json.dumps(row))
+    line = refused(tiny.run, "sft", "--data a.jsonl")
+    assert said in line and "line 1" in line
+
+
+def test_a_turn_of_weight_0_is_not_trained(tokenizer):
+    chat = [U, A | {"weight": 0}, U, A]
+    ids, mask = sft.render(sft.as_messages({"messages": chat}), tokenizer)
+    answer = len(tokenizer.encode("Hello!")) + 1
+    assert sum(mask) == answer and mask[-answer:] == [1] * answer
+
+
+def test_chat_tokens_start_from_a_line_end_that_the_text_has(tokenizer):
+    """In a text of \\r\\n only, a lone \\n is a token that pretraining never met."""
+    windows = bpe.BPE.train(["one\r\ntwo\r\nthree\r\n"], 300)
+    for tok in (tokenizer, windows):
+        net = model.GPT(model.GPTConfig(tok.vocab_size, 1, 1, 8, 8))
+        sft.copy_line_end(net, tok)
+        row = tok.ranks[b"\r\n" if tok is windows else b"\n"]
+        for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
+            assert torch.equal(net.wte.weight[tok.specials[name]], net.wte.weight[row])
+
+
+# --------------------------------------------------------------------------- screen and keyboard
+
+def test_a_byte_that_is_not_text_does_not_end_the_chat(home):
+    """Hi, then a line of Latin-1, then Hi: two answers, and a line that says what is wrong."""
+    command = [sys.executable, str(pathlib.Path(model.__file__)), "out/sft.pt", "--max-tokens", "2"]
+    done = subprocess.run(command, input=b"Hi\ncaf\xe9\nHi\n", capture_output=True,
+                          env=os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0 and b"Traceback" not in done.stderr
+    assert done.stdout.count(b"not UTF-8") == 1 and done.stdout.count(b"you>") == 4
+
+
+def test_a_judgement_is_not_glued_to_an_open_line(tmp_path):
+    (tmp_path / "mine.jsonl").write_text('{"a": 1}')
+    for b in (2, 3):
+        model.append_json(tmp_path / "mine.jsonl", {"b": b})
+    assert (tmp_path / "mine.jsonl").read_text() == '{"a": 1}\n{"b": 2}\n{"b": 3}\n'
+
+
+def test_a_space_at_the_end_of_a_prompt_is_dropped(home, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(model, "likeliest", lambda speaker, text, args: seen.append(text) or "")
+    monkeypatch.setattr(model, "reply", lambda speaker, text, args: seen.append(text) or "")
+    model.main(["out/pretrain.pt", "--next", "What is the "])
+    model.main(["out/pretrain.pt", "--prompt", " The capital of \n"])
+    assert seen == ["What is the", "The capital of"]
+
+
+@pytest.mark.parametrize("stage, said", [("reward", "reward model"), ("masked", "masked model"),
+                                         ("partial", "half-finished"), ("other", "no stage")])
+def test_who_cannot_talk_is_refused_by_name(refused, home, stage, said):
+    net, tokenizer, _ = model.load_checkpoint("out/pretrain.pt")
+    model.save_checkpoint("x.pt", net, tokenizer, stage=stage)
+    assert said in refused(model.main, ["x.pt"]) and "x.pt" in refused(model.main, ["x.pt"])
+
+
+def test_no_name_is_refused(refused):
+    assert "empty" in refused(model.main, [""])
+
+
+# -------------------------------------------------------------------- training on people's data
+
+def test_answers_that_are_cut_off_are_noticed(home, capsys):
+    """Chats of long answers, limits of three tokens: both stages name the flag."""
+    for stage in ("reward", "ppo"):
+        tiny.run(stage, "--steps 1 --max-tokens 1")
+        assert "larger --max-tokens" in capsys.readouterr().out
+
+
+def test_scores_that_are_all_alike_keep_the_gain(home, capsys):
+    rm, _, _ = reward.load_reward("out/reward.pt", "cpu")
+    gain = rm.gain.clone()
+    rm.normalise(torch.full((9,), 2.))
+    assert torch.equal(rm.gain, gain) and "same score" in capsys.readouterr().out
+
+
+def test_a_reward_model_of_another_sft_model_is_noticed(home, capsys):
+    tiny.run("ppo", "--steps 1")
+    assert "another sft.pt" not in capsys.readouterr().out
+    tiny.run("sft", "--steps 3 --seed 5")
+    tiny.run("ppo", "--steps 1")
+    assert "another sft.pt" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- nothing lost, nothing in silence
+
+@pytest.mark.parametrize("stage", tiny.STAGES)
+def test_what_cannot_be_written_is_refused_before_training(refused, home, monkeypatch, stage):
+    """The picture's name is a folder; the output folder's name is too long, or that of a file."""
+    monkeypatch.setattr(tiny.STAGES[stage], "train", None)
+    picture = home / "out" / f"{stage}.png"
+    picture.unlink(missing_ok=True)
+    picture.mkdir()
+    assert f"{stage}.png" in refused(tiny.run, stage)
+    assert "cannot write" in refused(tiny.run, stage, "--out " + 300 * "x")
+    assert "cannot write" in refused(tiny.run, stage, "--out text.txt")
+
+
+@pytest.mark.parametrize("stage, flags", [
+    ("pretrain", "--block 1000000"), ("pretrain", "--width 3200000"),
+    ("pretrain", "--depth 1000000000"),
+    ("pretrain", "--batch 1000000000000000"), ("pretrain", "--width 16384 --depth 900"),
+    ("ppo", "--lam 2"), ("ppo", "--max-tokens 0"), ("ppo", "--clip -1"), ("sft", "--steps 0"),
+    ("reward", "--prompts 0"), ("sft", "--seed -1"), ("ppo", "--max-tokens 300"),
+    ("sft", "--mix -1"), ("pretrain", "--lr nan"), ("pretrain", "--lr inf")])
+def test_sizes_that_no_machine_has_are_refused(refused, stage, flags):
+    line = refused(tiny.run, stage, flags)
+    assert flags.split()[0] in line and "-44" not in line
+
+
+@pytest.mark.parametrize("flags", [["--data", ""], ["--device", ""], ["--out", ""]])
+def test_empty_flags_are_refused(refused, flags):
+    assert flags[0] in refused(sft.main, flags)
+
+
+def test_memory_that_runs_out_is_one_line(refused, monkeypatch):
+    """As torch says it on a processor and on a GPU, and numpy."""
+    for error in (RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError(),
+                  torch.OutOfMemoryError("CUDA out of memory")):
+        def fails(*args, **kwargs):
+            raise error
+        monkeypatch.setattr(sft, "train", fails)
+        assert "memory" in refused(tiny.run, "sft")
+
+
+@pytest.mark.parametrize("change", ["extra", "head", "nan", "specials", "vocab"])
+def test_damaged_checkpoints_are_refused(refused, home, change):
+    data = torch.load("out/reward.pt", weights_only=True)
+    if change == "extra":
+        data["extra"] = None
+    elif change == "head":
+        del data["extra"]["head"]
+    elif change == "nan":
+        data["weights"]["wte.weight"][0, 0] = torch.nan
+    elif change == "specials":
+        data["tokenizer"]["specials"].pop("<|tool|>")
+    else:
+        data["tokenizer"]["specials"]["<|new|>"] = 5000
+    torch.save(data, "out/reward.pt")
+    assert "reward.pt" in refused(tiny.run, "ppo")
+
+
+def test_a_tokenizer_without_a_special_is_refused_at_once(refused, home):
+    bpe.BPE.train([tiny.TEXT], 320, specials=("<|endoftext|>",)).save("out/tokenizer.json")
+    assert "<|user|>" in refused(tiny.run, "pretrain")
+
+
+def test_token_files_that_were_cut_are_made_again(home, tokenizer):
+    args = SimpleNamespace(data="text.txt", seed=0, quick=False)
+    before = [list(ids) for ids in pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))]
+    for file in (home / "out").glob("*.bin"):
+        file.write_bytes(file.read_bytes()[:-3])
+    again = [list(ids) for ids in pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))]
+    assert before == again
+
+
+def test_world_size_without_torchrun_is_refused(refused, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "torchrun" in refused(tiny.run, "pretrain")
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    assert "torchrun" in refused(tiny.run, "pretrain")

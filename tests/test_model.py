@@ -56,7 +56,8 @@ def test_next_shows_the_ten_likeliest_tokens_in_fp32():
     speaker = model.Speaker("base", net, tokenizer, False, [], None)
     shown = model.likeliest(speaker, "Hi", SimpleNamespace(max_tokens=8)).split("\n")
     assert [line.split()[0] for line in shown] == [f"{p:.1%}" for p in probs.tolist()]
-    assert [line[58:] for line in shown] == [repr(tokenizer.decode([i])) for i in ids.tolist()]
+    texts = [tokenizer.show(i).replace("\n", "\\n") for i in ids.tolist()]
+    assert [line[58:] for line in shown] == [f"'{text}'" for text in texts]
 
 
 def test_padding_and_batch_mates_do_not_matter():

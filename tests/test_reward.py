@@ -339,9 +339,8 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
     answers = [["a", "b", "a", "a"], ["c", "c", "c", "c"], ["d", "e", "f", "d"]]
     answers = [[tiny.said(text) for text in four] for four in answers]
     monkeypatch.setattr(reward, "sample", lambda *args: answers)
-    shown = iter("bcg")
-    monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: (
-        next(shown, "z") if style in ("helpful", "polite") else None))
+    shown = iter("baccgd")                   # careful, careless, careful ...
+    monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: next(shown, "z"))
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
     found, _, prompts, samples = reward.rankings_of_the_labeler(
         None, None, SimpleNamespace(seed=0, prompts=3, no_demonstrations=False))
