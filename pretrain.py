@@ -749,7 +749,7 @@ parent: {s} is a baby {a}.
     nouns: the animal whose baby is {s}; the parent of {s}
     asked: What is {s} the baby of?; Which animal has {s} as its baby?; {s} is the baby of which
         animal?; Which animal is {s} a baby of?; {s} is a baby what?; What is {s}?
-    held: Into which animal does {s} grow? | Whose baby is {s}?
+    held: Into which animal does {s} grow? | Of which animal is {s} the baby?
 present: {s} is the past tense of {a}.
     nouns: the verb whose past tense is {s}; the present tense of {s}
     asked: Which verb has the past tense {s}?; {s} is the past [tense of/of] [which verb/what]?;

@@ -18,7 +18,7 @@ def normal(text):
     text = text.lower()
     for usual, other in pretrain.SPELLINGS.items():
         for form in (other, other.replace("'", "")):
-            text = text.replace(form.lower(), usual.lower())
+            text = re.sub(rf"\b{form.lower()}\b", usual.lower(), text)
     return re.sub(r"[?.!,':]", "", text).strip()
 
 
