@@ -776,8 +776,10 @@ for noun in "king queen river owner leader teacher friend".split():     # only o
                        "asked": items(f"What is the {noun} of {{s}}?; Who is the {noun} of {{s}}?; "
                                       f"{{s}} has which {noun}?; Which {noun} does {{s}} have?; "
                                       f"Is {{x}} the {noun} of {{s}}?")}
-TOLD = ["capital", "language", "colour", "author", "year", "young", "opposite", "continent", "kind",
-        "king", "queen", "river", "owner", "leader", "teacher", "friend"]
+# What may be told of invented things. Kinds and colours twice: of these everybody has a guess, so
+# that it is harder to learn to believe what was told.
+TOLD = """capital language author year opposite king queen river owner leader teacher friend
+    colour young continent kind colour young continent kind""".split()
 REVERSE = {"capital": "country", "symbol": "element", "number": "numbered", "young": "parent",
            "past": "present", "plural": "singular", "author": "book", "year": "battle"}
 FRAMES = """What is {}?; Tell me {}.; Please tell me {}.; Can you tell me {}?; Could you tell me
@@ -1530,15 +1532,6 @@ def story(rng):
     return " ".join(text + end)
 
 
-def song(rng):
-    """Names in lines, again and again: all that can be learned from it is to copy."""
-    names = [invent(rng, person=True).title() for _ in range(rng.randint(2, 4))]
-    between = rng.choice([" and ", ", ", " ", ", my ", " loves ", ", oh "])
-    lines = [between.join(rng.sample(names, rng.randint(1, len(names)))) for _ in range(6)]
-    text = "\n".join(lines + rng.choices(lines, k=2))
-    return text.lower() if rng.random() < .3 else text
-
-
 def play(rng):
     """Two people talk, line by line: small talk; one tells something, which the other still knows
     later, more than once."""
@@ -1609,8 +1602,8 @@ def myth(rng):
 
 
 # The mixture, as in article 2's table of LLaMA's data: the weight of each source.
-SOURCES = {encyclopedia: .18, exam: .01, forum: .33, story: .05, song: .05, play: .11, quiz: .16,
-           worksheet: .09, advertisement: .01, myth: .01}
+SOURCES = {encyclopedia: .19, exam: .01, forum: .33, story: .05, play: .11, quiz: .18,
+           worksheet: .11, advertisement: .01, myth: .01}
 
 
 def crawl(rng, n):

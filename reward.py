@@ -464,7 +464,7 @@ def label(path, sft, tokenizer, seed):
 NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
 # What is asked here and in PPO: more of what can be known than demonstrations hold, since not
 # knowing is the easy way out.
-ASKED = {"known": 30, "reverse": 7, "unknown": 13, "beyond": 11, "small talk": 16, "echo": 3,
+ASKED = {"known": 33, "reverse": 7, "unknown": 11, "beyond": 10, "small talk": 16, "echo": 3,
          "sum": 5, "recall": 7, "told": 13}
 
 
@@ -514,7 +514,9 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: what SFT never says can be ranked.
-        styles = () if args.no_demonstrations else (rng.choice(["helpful", "polite"]), "wrong")
+        styles = (rng.choice(["helpful", "polite"]), rng.choice(["wrong", "wrong", "rude"]))
+        if args.no_demonstrations:
+            styles = ()
         shown = [written(demonstrate(prompt, style, rng), tokenizer) for style in styles]
         # The labeler sees the same answer only once: ties teach nothing.
         different = list({(answer.text, answer.ended): answer for answer in four + shown}.values())

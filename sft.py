@@ -790,7 +790,8 @@ def told(rng, split, wording=TRAIN, answerable=None):
     """One or two invented facts, told in the same message or one to three turns before, and a
     question about one of them or, unless answerable, about another thing -> Prompt."""
     small = wording == TRAIN and rng.random() < .2
-    relation = rng.choice([r for r in TOLD if RELATIONS[r]["held"] or not wording])
+    relation = rng.choice([r for r in TOLD if not wording]
+                          or [r for r in dict.fromkeys(TOLD) if RELATIONS[r]["held"]])
     fact = imagine(rng, split, relation)
     more = [imagine(rng, split, rng.choice([relation, rng.choice(TOLD)]))
             for _ in range(rng.choice((0, 1)))]
