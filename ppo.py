@@ -398,12 +398,12 @@ def column(prompts, answers, sft_answers):
 def final_table(models, base, tokenizer, args, before):
     """The final tables; before: the metrics of sft.pt -> metrics."""
     policy, _, sft, reward_model = models
-    n, seed = 10 if args.quick else 200, args.seed + 6000
+    n, seed = 4 if args.quick else 200, args.seed + 6000
     shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, n, quick=args.quick)
     show_tasks({name: x for name, x in before.items() if name.count(": ") == 2} | shares)
 
     # At temperature 1: manners, and how often the labeler prefers PPO's answer to SFT's.
-    prompts = held_out_prompts(10 if args.quick else None, n, args.seed)
+    prompts = held_out_prompts(4 if args.quick else None, n, args.seed)
     answers = {"base": answer_all(base, tokenizer, prompts, seed=seed),
                "SFT": answer_all(sft, tokenizer, prompts, seed=seed)}
     # Best of 16: no training at all, the reward model chooses among SFT's answers.

@@ -111,8 +111,7 @@ def main(argv=None):
     parser.add_argument("--masked", action="store_true",
                         help="learn to fill gaps instead: out/masked.pt, beside out/pretrain.pt")
     args = parser.parse_args(argv)
-    names = ("masked.pt",) if args.masked else ("pretrain.pt", "pretrain.png")
-    out, device, dtype = start(args, *names)
+    out, device, dtype = start(args, "masked.pt" if args.masked else "pretrain.pt", "pretrain.png")
     rank, world_size = join_processes(args, device)
     if args.quick:
         args.steps = min(args.steps, 20)
@@ -185,6 +184,7 @@ def make_model(args, tokenizer, device, dtype):
 
 
 def load_tokenizer(path):
+    """out/tokenizer.json, with all special tokens that a later stage needs."""
     try:
         tokenizer = BPE.load(path)
     except FileNotFoundError:
@@ -1053,7 +1053,7 @@ HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {count
     {person} buy the {noun}?; Could you write a letter to {person}?; When is a {noun} {adj}?; How
     many {noun}s can a {noun} eat?; What would {person} do with a {noun}?; When will the {noun}
     be {adj}?; Make a game about {noun}s. | How many hours does {animal} sleep?; What is the song
-    of {country}?; When does {element} burn?; Why should I {verb}?; Which {noun} is the
+    of {country}?; When did they find {element}?; Why should I {verb}?; Which {noun} is the
     {adj}est?; Who taught you to {verb}?; Where should I look for a {noun}?; Could you make a
     song for {person}?; How did the {noun} get so {adj}?; What would happen if the {noun} could
     {verb}?; Is it right that {noun}s {verb}?; Make me a painting of {thing}.""".split("|")

@@ -379,15 +379,18 @@ def outcome(prompt, answer, words):
 def measure_tasks(answerers, seed, n=200, split=TEST, quick=False):
     """n prompts for each of TASKS, answered greedily -> {"task: name: outcome": share}.
 
-    answerers: {name: function of prompts and four examples of the task with their answers}.
+    answerers: {name: function of prompts and, for each, four examples of its task}.
     """
     rng, words, shares = random.Random(seed + 3000), vocabulary(seed, quick), {}
-    for task, maker in TASKS.items():
-        prompts = [maker(rng, split) for _ in range(n)]
-        examples = [maker(random.Random(i), TRAIN) for i in range(4)]
-        for name, answer in answerers.items():
-            answers = answer(prompts, examples)
-            counts = Counter(outcome(p, a, words) for p, a in zip(prompts, answers))
+    prompts, examples = [], []
+    for maker in TASKS.values():
+        prompts += [maker(rng, split) for _ in range(n)]
+        examples += [[maker(random.Random(i), TRAIN) for i in range(4)]] * n
+    # All tasks are answered at once: large batches are fast.
+    for name, answer in answerers.items():
+        outcomes = [outcome(p, a, words) for p, a in zip(prompts, answer(prompts, examples))]
+        for i, task in enumerate(TASKS):
+            counts = Counter(outcomes[i * n:i * n + n])
             shares |= {f"{task}: {name}: {what}": counts[what] / n for what in OUTCOMES}
     return shares
 
@@ -403,12 +406,14 @@ def show_tasks(shares):
 
 
 def few_shot(base, tokenizer, prompts, examples):
-    """The base model with examples before each question, greedily -> Answers: its line, up to the
-    line's end, which counts as an end here."""
-    shots = "".join("\n".join(m["content"] for m in p.messages) + f"\n{p.right}\n\n"
-                    for p in examples)
-    rows = [tokenizer.encode(shots + "\n".join(m["content"] for m in p.messages) + "\n")
-            for p in prompts]
+    """The base model with the prompt's own examples before each question, greedily -> Answers: its
+    line, up to the line's end or, in which case it counts as ended, too, 40 tokens."""
+    rows = []
+    for prompt, shots in zip(prompts, examples):
+        text = ""
+        for example in [*shots, prompt._replace(right="")]:
+            text += "\n".join(m["content"] for m in example.messages) + f"\n{example.right}\n\n"
+        rows.append(tokenizer.encode(text.removesuffix("\n\n\n") + "\n"))
     # Leave room for the answer: where the block is full, the first examples are cut off.
     rows = [row[40 - base.config.block_size:] for row in rows]
     new = []
@@ -425,7 +430,7 @@ def greedy(model, tokenizer):
 
 def evaluate(model, base, tokenizer, args):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
-    few = 10 if args.quick else None
+    few = 4 if args.quick else None
     prompts = held_out_prompts(few, few or 200, args.seed)
     # Sampling shows what it tends to say; greedy decoding, what it knows.
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
@@ -444,8 +449,8 @@ def few_shot_curve(base, tokenizer, n, seed):
     rng = random.Random(seed + 3100)
     prompts = [known(rng.choice(facts_of(TEST)), rng, None) for _ in range(n)]
     examples = [known(rng.choice(facts_of(TRAIN)), rng, None) for _ in range(4)]
-    return {f"base, {k} examples": rates(prompts, few_shot(base, tokenizer, prompts, examples[:k])
-                                         )["right"] for k in (0, 1, 2, 4)}
+    return {f"base, {k} examples": rates(prompts, few_shot(
+        base, tokenizer, prompts, [examples[:k]] * n))["right"] for k in (0, 1, 2, 4)}
 
 
 def slow_and_fast(model, tokenizer, n, seed):

@@ -5,6 +5,7 @@ No model is needed: logits are made by hand, so that every number can be worked 
 
 import math
 import random
+import types
 from types import SimpleNamespace
 
 import pytest
@@ -417,13 +418,27 @@ def test_a_row_of_the_table_adds_up_and_is_of_its_model(monkeypatch):
 
 
 def test_examples_of_a_task_are_from_the_trained_half():
+    """Four for each prompt, of its own task."""
     seen = []
-    sft.measure_tasks({"x": lambda prompts, examples: seen.append((prompts, examples)) or [
-        tiny.said("x") for _ in prompts]}, 0, n=3)
+    sft.measure_tasks({"x": lambda prompts, examples: seen.extend(zip(prompts, examples)) or [
+        tiny.said("x") for _ in prompts]}, 0, n=3, quick=True)
     said = {pretrain.say(f) for f in pretrain.facts_of(sft.TRAIN)}
-    for prompts, examples in seen[:3]:
+    for prompt, examples in seen[:9]:
         assert len(examples) == 4 and {p.right for p in examples} <= said
-        assert not {p.right for p in prompts} & said
+        assert prompt.right not in said
+    sums = list(sft.TASKS).index("sums of one digit")
+    assert {p.kind for prompt, examples in seen[3 * sums:3 * sums + 3] for p in examples} == {"sum"}
+
+
+def test_the_base_model_reads_the_examples_and_then_the_question(monkeypatch, tokenizer):
+    seen = []
+    monkeypatch.setattr(sft, "generate", lambda net, rows, *args: seen.extend(rows) or [
+        tokenizer.encode("yes\nno")] * len(rows))
+    net = types.SimpleNamespace(config=types.SimpleNamespace(block_size=200))
+    prompts = [sft.Prompt("known", [user(q)], a) for q, a in (("A?", "a."), ("B?", "b."))]
+    said = sft.few_shot(net, tokenizer, prompts, [prompts[1:], []])
+    assert [tokenizer.decode(row) for row in seen] == ["B?\nb.\n\nA?\n", "B?\n"]
+    assert [(a.text, a.ended) for a in said] == [("yes", True)] * 2
 
 
 def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
