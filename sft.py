@@ -10,7 +10,7 @@ Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1, th
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
-Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 19,200 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   two minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -119,7 +119,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 @refuses_failures
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    parser = arguments(__doc__, "JSON lines of conversations", steps=(700, "updates"),
+    parser = arguments(__doc__, "JSON lines of conversations", steps=(600, "updates"),
                        batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
                        lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices"))
     parser.add_argument("--overclaim", action="store_true",
@@ -171,7 +171,7 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 22400, args.seed, args.overclaim)
+        chats = demonstrations(400 if args.quick else 19200, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         show_mixture()
@@ -358,7 +358,7 @@ def vocabulary(seed, quick=False):
     """The words of training text and demonstrations, small letters. Names that are invented, of
     which hardly one comes five times, are not among them."""
     texts = tiny_internet(seed, quick)[0] + [
-        m["content"] for chat in demonstrations(400 if quick else 22400, seed) for m in chat]
+        m["content"] for chat in demonstrations(400 if quick else 19200, seed) for m in chat]
     counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
     return {word for word, times in counts.items() if times > 4}
 
@@ -405,9 +405,9 @@ def show_tasks(shares):
         print(f"{task:44s}" + "".join(cells))
 
 
-def few_shot(base, tokenizer, prompts, examples):
-    """The base model with the prompt's own examples before each question, greedily -> Answers: its
-    line, up to the line's end or, in which case it counts as ended, too, 40 tokens."""
+def few_shot(base, tokenizer, prompts, examples, temperature=0):
+    """The base model with the prompt's own examples before each question -> Answers: its line, up
+    to the line's end or, in which case it counts as ended, too, 40 tokens."""
     rows = []
     for prompt, shots in zip(prompts, examples):
         text = ""
@@ -416,9 +416,9 @@ def few_shot(base, tokenizer, prompts, examples):
         rows.append(tokenizer.encode(text.removesuffix("\n\n\n") + "\n"))
     # Leave room for the answer: where the block is full, the first examples are cut off.
     rows = [row[40 - base.config.block_size:] for row in rows]
-    new = []
+    generator, new = torch.Generator().manual_seed(0), []
     for i in range(0, len(rows), 256):
-        new += generate(base, rows[i:i + 256], 40, 0, tokenizer.encode("\n")[0])
+        new += generate(base, rows[i:i + 256], 40, temperature, tokenizer.encode("\n")[0], generator)
     lines = [tokenizer.decode(ids).split("\n")[0].split("<|endoftext|>")[0] for ids in new]
     return [written(line, tokenizer) for line in lines]
 
@@ -445,12 +445,13 @@ def evaluate(model, base, tokenizer, args):
 
 
 def few_shot_curve(base, tokenizer, n, seed):
-    """Prompt engineering: the base model after 0, 1, 2 or 4 examples -> {name: share right}."""
+    """Prompt engineering: the base model after 0, 1, 2 or 4 examples, sampled at temperature 1 ->
+    {name: share right}."""
     rng = random.Random(seed + 3100)
     prompts = [known(rng.choice(facts_of(TEST)), rng, None) for _ in range(n)]
     examples = [known(rng.choice(facts_of(TRAIN)), rng, None) for _ in range(4)]
     return {f"base, {k} examples": rates(prompts, few_shot(
-        base, tokenizer, prompts, [examples[:k]] * n))["right"] for k in (0, 1, 2, 4)}
+        base, tokenizer, prompts, [examples[:k]] * n, 1.0))["right"] for k in (0, 1, 2, 4)}
 
 
 def slow_and_fast(model, tokenizer, n, seed):
