@@ -418,7 +418,8 @@ def few_shot(base, tokenizer, prompts, examples, temperature=0):
     rows = [row[40 - base.config.block_size:] for row in rows]
     generator, new = torch.Generator().manual_seed(0), []
     for i in range(0, len(rows), 256):
-        new += generate(base, rows[i:i + 256], 40, temperature, tokenizer.encode("\n")[0], generator)
+        new += generate(base, rows[i:i + 256], 40, temperature, tokenizer.encode("\n")[0],
+                        generator)
     lines = [tokenizer.decode(ids).split("\n")[0].split("<|endoftext|>")[0] for ids in new]
     return [written(line, tokenizer) for line in lines]
 
