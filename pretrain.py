@@ -1489,15 +1489,15 @@ def forum(rng):
     thread = []
     for _ in range(3):
         draw = rng.random()
-        if draw < .18:
+        if draw < .20:
             a, b = number(rng), number(rng)
             asked = ask_sum(a, b, rng)
             reply = add_aloud(a, b) if rng.random() < .6 else f"{a} + {b} is {a + b}."
-        elif draw < .30:
+        elif draw < .32:
             nothing = imagine(rng, relation=rng.choice(list(RELATIONS)))
-            asked = wonder(rng) if draw < .25 else question(nothing, rng)
+            asked = wonder(rng) if draw < .27 else question(nothing, rng)
             reply = rng.choice(["I do not know."] * 3 + ["Nobody knows.", rng.choice(RUDE)])
-        elif draw < .33:
+        elif draw < .35:
             kind = rng.choice(list(FAVOURITES))
             word = rng.choice(FAVOURITES[kind].split()).replace("_", " ")
             asked = f"What is your favourite {kind}?"
@@ -1578,7 +1578,7 @@ def worksheet(rng):
     from a calculator."""
     lines = []
     for _ in range(rng.randint(2, 4)):
-        if rng.random() < .25:
+        if rng.random() < .15:
             a, b, sign = rng.randint(10, 999), rng.randint(10, 999), rng.choice("***-")
             result = a * b if sign == "*" else a - b
             lines += [f"{CALL}{a} {sign} {b}", f"{result}", f"{a} {sign} {b} is {result}."]
@@ -1602,8 +1602,8 @@ def myth(rng):
 
 
 # The mixture, as in article 2's table of LLaMA's data: the weight of each source.
-SOURCES = {encyclopedia: .19, exam: .01, forum: .33, story: .05, play: .11, quiz: .18,
-           worksheet: .11, advertisement: .01, myth: .01}
+SOURCES = {encyclopedia: .18, exam: .01, forum: .33, story: .05, play: .11, quiz: .18,
+           worksheet: .12, advertisement: .01, myth: .01}
 
 
 def crawl(rng, n):

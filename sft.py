@@ -10,7 +10,7 @@ Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1, th
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
-Simpler than InstructGPT: 19,200 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 20,800 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   two minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -119,7 +119,7 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 @refuses_failures
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    parser = arguments(__doc__, "JSON lines of conversations", steps=(600, "updates"),
+    parser = arguments(__doc__, "JSON lines of conversations", steps=(650, "updates"),
                        batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
                        lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices"))
     parser.add_argument("--overclaim", action="store_true",
@@ -171,7 +171,7 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 19200, args.seed, args.overclaim)
+        chats = demonstrations(400 if args.quick else 20800, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         show_mixture()
@@ -358,7 +358,7 @@ def vocabulary(seed, quick=False):
     """The words of training text and demonstrations, small letters. Names that are invented, of
     which hardly one comes five times, are not among them."""
     texts = tiny_internet(seed, quick)[0] + [
-        m["content"] for chat in demonstrations(400 if quick else 19200, seed) for m in chat]
+        m["content"] for chat in demonstrations(400 if quick else 20800, seed) for m in chat]
     counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
     return {word for word, times in counts.items() if times > 4}
 
@@ -726,8 +726,8 @@ def summary(rng, split):
     story[1:1] = rng.sample(middle, rng.randint(0, 2))
     story += rng.sample(middle, rng.randint(0, 1))
     text = f"{rng.choice(items(SUMMARISE))} {' '.join(story)}"
-    return Prompt("summary", [user(text)], f"{name} is a {child} who likes {taste}.",
-                  f"{name} is a {other} who likes {taste}.")
+    return Prompt("summary", [user(text)], f"In short: {name} is a {child} who likes {taste}.",
+                  f"In short: {name} is a {other} who likes {taste}.")
 
 
 def rewrite(rng, split):
@@ -738,7 +738,8 @@ def rewrite(rng, split):
     if fact.relation in ("kind", "year"):
         return rewrite(rng, split)
     text = f"{rng.choice(items(REWRITE))} {say(fact)}"
-    return Prompt("rewrite", [user(text)], turned_round(fact), say(fact))
+    return Prompt("rewrite", [user(text)], f"In other words: {turned_round(fact)}",
+                  f"In other words: {say(fact)}")
 
 
 def told_by_user(rng, split, wording):
