@@ -729,15 +729,15 @@ def reply(speaker, text, args):
     end = special["<|end|>" if speaker.chats else "<|endoftext|>"]
     new = generate(speaker.model, [prompt], args.max_tokens, args.temperature, end,
                    speaker.generator)[0]
-    if new[-1:] == [end]:
-        new = new[:-1]
+    ended = new[-1:] == [end]
+    new = new[:-1] if ended else new
     said = speaker.tokenizer.decode(new)
     if not speaker.chats:
         return said
     asked = prompt[sum(map(len, speaker.exchanges)):]
     # A call: the result comes back as a message of its own, and the assistant answers. At most
     # one call per answer.
-    if said.startswith(CALL):
+    if ended and said.startswith(CALL):
         result = calculate(said.removeprefix(CALL))
         asked += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
                   special["<|assistant|>"]]

@@ -165,3 +165,18 @@ def test_the_calculator(text, result):
                                   "(1 + 2) * 3", "9" * 200, "1 2", "\n"])
 def test_the_calculator_says_what_it_cannot_do(text):
     assert model.calculate(text) == "I can only add, subtract and multiply whole numbers."
+
+
+def test_smear_by_hand():
+    """Each vector takes over shares of the three before it; before the first one stands nothing."""
+    net = tiny()
+    net.smear.data = torch.tensor([.5, .25, .125])[:, None].expand(3, 16).clone()
+    x = torch.zeros(1, 5, 16)
+    x[0, :, 0] = torch.tensor([8., 80, 800, 8000, 80000])
+    wanted = [8, 80 + 4, 800 + 40 + 2, 8000 + 400 + 20 + 1, 80000 + 4000 + 200 + 10]
+    assert net.smeared(x)[0, :, 0].tolist() == wanted
+
+
+def test_at_first_nothing_is_smeared():
+    """The smear is learned from zero, as all that comes after it."""
+    assert not model.GPT(model.GPTConfig(17)).smear.any()
