@@ -464,7 +464,7 @@ def label(path, sft, tokenizer, seed):
 NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
 # What is asked here and in PPO: more of what can be known than demonstrations hold, since not
 # knowing is the easy way out.
-ASKED = {"known": 33, "reverse": 7, "unknown": 11, "beyond": 10, "small talk": 16, "echo": 3,
+ASKED = {"known": 33, "reverse": 7, "unknown": 10, "beyond": 10, "small talk": 16, "echo": 3,
          "sum": 5, "recall": 7, "told": 13}
 
 

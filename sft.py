@@ -347,7 +347,7 @@ TASKS = {
     "small talk, held-out forms": lambda rng, split: small_talk(rng, split),
     "told": lambda rng, split: told(rng, split, split, True),
     "told about another": lambda rng, split: told(rng, split, split, False),
-    "products, with a calculator": lambda rng, split: product(rng),
+    "products, with a calculator": lambda rng, split: product(rng, plain=True),
     "summaries": lambda rng, split: summary(rng, split),
     "rewriting": lambda rng, split: rewrite(rng, split)}
 OUTCOMES = ("right", "does not know", "wrong", "broken")
@@ -611,7 +611,7 @@ NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 32, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 13, "echo": 3,
+MIXTURE = {"known": 32, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 17, "echo": 3,
            "sum": 12, "product": 5, "recall": 10, "told": 15, "summary": 4, "rewrite": 4}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
@@ -637,7 +637,12 @@ class Prompt(NamedTuple):
 # ways that no training text holds.
 
 def casually(text, rng, wording, small=None):
-    return typed(text, rng, small) if wording == TRAIN and rng.random() < .7 else text
+    """As people type, who write a short text without care."""
+    if wording != TRAIN or rng.random() < .3:
+        return text
+    if small is None and len(text) < 20 and rng.random() < .4:
+        small = True
+    return typed(text, rng, small)
 
 
 def worded(fact, rng, wording):
@@ -699,11 +704,12 @@ def addition(rng, wording=TRAIN, digits=None):
 
 
 def product(rng, plain=False):
-    """A product or a difference of numbers of two or three digits, too hard to be done in one go ->
-    Prompt, whose right answer reads the result from a calculator."""
-    a, b = (rng.randint(10, 99) if rng.random() < .5 else rng.randint(100, 999) for _ in range(2))
+    """A product or a difference, mostly too hard to be done in one go -> Prompt, whose right answer
+    reads the result from a calculator. plain: a product of numbers of two or three digits."""
+    sizes = [(10, 99), (100, 999)] if plain else [(10, 99), (100, 999), (1, 20)]
+    a, b = (rng.randint(*rng.choice(sizes)) for _ in range(2))
     sign, ways = "*", ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"]
-    if not plain and rng.random() < .2:
+    if not plain and rng.random() < .25:
         a, b = max(a, b), min(a, b)
         sign, ways = "-", ["{} - {}", "{}-{}", "{} minus {}"]
     text = rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b))
@@ -787,7 +793,7 @@ def recall(rng, split, wording=TRAIN, gap=None):
             chat += aside(rng, split)
         chat += [user(about.question)]
     lie = about.reply.format(about.other)
-    if wording == TRAIN and rng.random() < .09:
+    if wording == TRAIN and rng.random() < .12:
         chat = rng.choice([[], aside(rng, split)]) + [user(about.question)]
         return Prompt("unknown", chat, UNKNOWN, lie)
     return Prompt("recall", chat, about.reply.format(about.this), lie, about.reply.split()[0],
