@@ -8,9 +8,10 @@ article 4, 'Stage 1'; article 1, the base of the pizza.
 The text is made here by a seeded grammar: real facts, invented sentences, and the internet's bad
 manners (quarrels, myths, advertisements, questions without answers), mixed as in LLaMA's table and
 then cleaned. Its tables and grammar are the appendix, the second half of this file.
-Simpler than GPT-3: a million parameters and several hundred facts.
+Simpler than GPT-3: a million parameters, a thousand facts.
 
-    python pretrain.py                  two minutes on two cores; then it completes all of the facts
+    python pretrain.py                  four minutes on two cores; then it knows nine of ten facts
+    python pretrain.py --masked         the other way to train: it fills gaps (out/masked.pt)
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
                                         --data FILE)
     torchrun --nproc_per_node=2 pretrain.py       two processes share each batch
