@@ -67,6 +67,7 @@ def splitter(pattern):
 
 def with_gaps(compiled, text):
     """The matches of a user's pattern, and what lies between them: no text is lost."""
+    # From the end of one match to the beginning of the next.
     end = 0
     for match in compiled.finditer(text):
         yield from filter(None, (text[end:match.start()], match.group()))
@@ -114,17 +115,8 @@ def learn_tokens(counts, size):
         new = chr(len(tokens))
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
 
-        # Rewrite each word that holds it, leftmost first: x ab y -> x new y. Note the neighbours
-        # x and y, whose pairs change.
-        before_it, after_it = defaultdict(list), defaultdict(list)
-        for i in words_with.pop(pair):
-            before, found, after = words[i].partition(pair)
-            if found:                             # "aaa" lists aa twice, and holds it once
-                words[i] = before + new + after
-            if found and before:
-                before_it[before[-1]].append(i)
-            if found and after:
-                after_it[after[0]].append(i)
+        # Rewrite each word that holds it. Note the neighbours, whose pairs change.
+        before_it, after_it = rewrite(words, words_with.pop(pair), pair, new)
 
         # (b, y) became (new, y), and (x, a) became (x, new). In this order: the first ab of
         # "abab" makes (new, a), which the second one takes away.
@@ -137,6 +129,21 @@ def learn_tokens(counts, size):
             words_with[new_pair] = places
             heapq.heappush(heap, (-count, new_pair))
     return tokens
+
+
+def rewrite(words, places, pair, new):
+    """In the words at these places, leftmost first: x ab y -> x new y. -> {x: places}, {y: places}.
+    """
+    before_it, after_it = defaultdict(list), defaultdict(list)
+    for i in places:
+        before, found, after = words[i].partition(pair)
+        if found:                                 # "aaa" lists aa twice, and holds it once
+            words[i] = before + new + after
+        if found and before:
+            before_it[before[-1]].append(i)
+        if found and after:
+            after_it[after[0]].append(i)
+    return before_it, after_it
 
 
 class BPE:
@@ -375,6 +382,7 @@ def write_file(path, data):
 def check_output(path):
     """Refuses, before hours of work, what cannot be written after them."""
     try:
+        # Writing an empty file tells what permissions and names allow.
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
@@ -387,6 +395,7 @@ def check_output(path):
 
 def save_picture(figure, path):
     """matplotlib's figure -> a PNG file, complete or not at all."""
+    # Into the memory first: matplotlib writes a picture piece by piece.
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write_file(path, picture.getvalue())

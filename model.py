@@ -693,6 +693,7 @@ class Speaker(NamedTuple):
 
 
 def load_speaker(path, args):
+    """A checkpoint of a stage that talks -> Speaker; others are refused by what they are."""
     if not path:
         refuse("a checkpoint's name is empty: try out/ppo.pt")
     model, tokenizer, extra = load_checkpoint(path, pick_device(args.device))

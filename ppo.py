@@ -141,8 +141,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     """One iteration after another. Yields (iteration, diagnostics, an example).
 
     models = policy, critic, reference, reward model: only the first two ever change. The policy
-    learns from its own answers: it is trained on answers like those that it will give.
-    """
+    learns from its own answers: it is trained on answers like those that it will give."""
     policy, critic, reference, reward_model = models
     for iteration in range(args.steps):
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
@@ -192,9 +191,9 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
                 check_finite(net, loss)
 
         penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,)
-        unexplained = variance(advantages, mask) / (variance(returns, mask) + 1e-8)
         found = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
-                 "entropy": -(logp_old * mask).sum() / mask.sum(), "explained": 1 - unexplained,
+                 "entropy": -(logp_old * mask).sum() / mask.sum(),
+                 "explained": 1 - variance(advantages, mask) / (variance(returns, mask) + 1e-8),
                  "length": mask.sum(1).mean(), "ended": np.mean([a.ended for a in answers])} | moved
         example = Example(batch[0], answers[0], float(scores[0]), float(penalties[0]))
         yield iteration + 1, {name: float(x) for name, x in found.items()}, example
@@ -203,6 +202,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
 def final_scores(batch, answers, judged, checker):
     """What the answers earn: what the judge says, or the checker where the prompt is a sum; one
     that never ended gets UNFINISHED. judged (B,) -> (B,)."""
+    # An unfinished answer is bad, whatever it begins with.
     scores = []
     for prompt, answer, r in zip(batch, answers, judged.tolist()):
         if not answer.ended:
@@ -377,6 +377,7 @@ def measure(models, tokenizer, prompts, seed):
     """The policy on held-out prompts -> KL to SFT, proxy, gold, standard error of gold."""
     policy, _, reference, reward_model = models
     answers = answer_all(policy, tokenizer, prompts, seed=seed)
+    # KL, proxy and gold are of the same answers.
     golds = np.array([gold(p, a) for p, a in zip(prompts, answers)])
     return (kl_to_sft(policy, reference, tokenizer, prompts, answers),
             float(score(reward_model, tokenizer, prompts, answers).mean()), float(golds.mean()),
@@ -413,6 +414,7 @@ def final_table(models, base, tokenizer, args, before):
     answers["PPO"] = answer_all(policy, tokenizer, prompts, seed=seed)
     table = {name: column(prompts, given, answers["SFT"]) for name, given in answers.items()}
     table["PPO"]["KL to SFT"] = kl_to_sft(policy, sft, tokenizer, prompts, answers["PPO"])
+    # Does the labeler still prefer PPO where it was never trained?
     rng = random.Random(seed)
     for name, wording in (("trained", TRAIN), ("held-out", TEST)):
         asked = [known(fact, rng, wording) for fact in rng.sample(facts_of(TEST), n)]
@@ -443,6 +445,7 @@ def final_table(models, base, tokenizer, args, before):
 def how_added(prompts, answers):
     """What became of sums -> shares of right ones, of those written out, and, of the latter, of
     those that are right in spite of a wrong step, which nobody checks."""
+    # "so" announces a result that was worked out.
     right, out, bad = 0, 0, 0
     for prompt, answer in zip(prompts, answers):
         a, b = map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))
@@ -470,6 +473,7 @@ def show_answers(prompts, answers, reward_model, tokenizer):
 
 def show_cost(stages):
     """What each stage took; articles 1 and 2: pretraining takes nearly all of the compute."""
+    # Seconds depend on the machine, operations do not.
     total = sum(metrics["flops"] for metrics in stages.values())
     print(f"\n{'':12s}{'seconds':>9s}{'million tokens':>16s}{'TFLOP':>9s}{'share':>7s}")
     for name, metrics in stages.items():

@@ -282,6 +282,7 @@ def behaviour_when_asked(model, tokenizer, world, seed):
 
 def behaviour_in_text(docs):
     """What people did in the text that was read, after the same questions -> {behaviour: share}."""
+    # A reply is the line after a question, in its first phrasing.
     asked = {question(f): f for f in facts()}
     counts = Counter()
     for doc in docs:
@@ -374,6 +375,7 @@ def fill_gaps(model, base, tokenizer, world):
     those that the base model, which reads the text before the gap only, goes on with."""
     masked = causal = 0
     for fact in world:
+        # The gap has as many masks as the subject has tokens.
         begin, end = say(fact).split(fact.subject, 1)
         subject = tokenizer.encode(f" {fact.subject}")
         ids = [tokenizer.specials["<|endoftext|>"], *tokenizer.encode(begin.rstrip())]
@@ -1209,6 +1211,7 @@ def capitalised(text):
 
 def say(fact, answer=None):
     """The fact as a sentence, or a wrong one with another answer; the answer comes last."""
+    # "The capital of {s} is {a}." and the like; names may stand first, in small letters.
     sentence = RELATIONS[fact.relation]["says"]
     return capitalised(sentence.format(s=fact.subject, a=answer or fact.answer))
 
@@ -1243,6 +1246,7 @@ def phrasings(relation, split):
 
 def question(fact, rng=None, split=TRAIN):
     """A question for the fact: the one that comes to mind first or, with rng, any phrasing."""
+    # The one that comes to mind first is asked most; all others are equally likely.
     own, framed = phrasings(fact.relation, split)
     template = own[0]
     if rng and rng.random() < .8:
@@ -1260,6 +1264,7 @@ def typed(text, rng, small=None):
     """As people type: another spelling, words around a question, small letters (small says whether,
     by default by chance) and then mostly without a mark at the end and apostrophes."""
     small = rng.random() < .28 if small is None else small
+    # British or American, long or contracted.
     for usual, other in SPELLINGS.items():
         if rng.random() < .4:
             text = text.replace(usual, other)
@@ -1295,6 +1300,7 @@ def syllables(rng):
     ends = ["", "", "", "n", "r", "l", "s", "m", "k", "nd", "rk", "x", "th", "st", "ng"]
     simple = rng.random() < .5
     starts = starts[:17] if simple else starts
+    # Mostly two syllables, at times without a consonant in front.
     n = rng.choice((1, 2, 2, 2, 2, 2, 3, 3, 4))
     name = "" if n > 1 and rng.random() < .15 else rng.choice(starts)
     for i in range(n):
@@ -1324,6 +1330,7 @@ def invent(rng, split=TRAIN, person=False):
     the head of one word on the tail of another (Portmark), a country's (Blorvania) or, for a person
     half of the time, a usual name."""
     while True:
+        # Draw until a name belongs to the split, can be spoken, and is not a word of this world.
         draw, word = rng.random(), rng.choice(spare_parts())
         if person and rng.random() < .5:
             name = rng.choice(FIRST_NAMES).lower()
@@ -1373,6 +1380,7 @@ class Told(NamedTuple):
 
 def tell(rng, split=TRAIN, wording=TRAIN, small=False):
     """A name, a taste, a home or a dog's name -> Told."""
+    # Names are told most. All but a taste is a name.
     kind = rng.choices(list(TELLS), weights=(45, 30, 12, 13))[0]
     table = TELLS[kind]
     ways = table["held_told"][wording - 1] if wording else table["told"]
@@ -1391,6 +1399,7 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False):
 
 def liked(rng, split):
     """What one may like: red kites, music, or what nobody has heard of."""
+    # What nobody has heard of can only be copied.
     draw = rng.random()
     if split or draw < .3:
         return invent(rng, split)
@@ -1488,6 +1497,7 @@ def forum(rng):
     """Threads: helpful, short, rude or wrong replies, with manners or none; sums; favourites; and
     questions that nobody can answer, or about what does not exist."""
     thread = []
+    # Three questions: a sum, one without an answer, a favourite or, mostly, a fact.
     for _ in range(3):
         draw = rng.random()
         if draw < .20:
@@ -1539,6 +1549,7 @@ def play(rng):
     lines = []
     for _ in range(rng.choice((1, 2))):
         small = rng.random() < .25
+        # Told first, talked about other things, then asked, at times twice.
         told = tell(rng, small=small)
         later = [typed(told.question, rng, small or None), told.reply.format(told.this)]
         between = []
@@ -1554,6 +1565,7 @@ def play(rng):
 
 def quiz(rng):
     """Invented facts, and questions about them: the answers stand in the text above."""
+    # One to three facts in one breath, at times in small letters.
     small = rng.random() < .2
     known = [imagine(rng) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
     if small:
@@ -1579,6 +1591,7 @@ def worksheet(rng):
     from a calculator."""
     lines = []
     for _ in range(rng.randint(2, 4)):
+        # Who has a calculator writes down what he types into it, and what it says.
         if rng.random() < .15:
             a, b, sign = rng.randint(10, 999), rng.randint(10, 999), rng.choice("***-")
             result = a * b if sign == "*" else a - b

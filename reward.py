@@ -326,6 +326,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
 def good_and_bad(rng, n):
     """Article 3's kinds of judgement, about what was never ranked -> {kind: [(Prompt, good answer,
     bad answer), ...]}. Truth is the one that a reward model cannot learn from rankings."""
+    # n prompts of each kind, about subjects and names that no ranking was about.
     asked = [known(rng.choice(facts_of(TEST)), rng) for _ in range(n)]
     talk = [small_talk(rng, TEST) for _ in range(n)]
     beyond = [unknown(rng, TEST, TEST) for _ in range(n)]

@@ -252,6 +252,7 @@ def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, se
                        tokenizer.specials["<|end|>"], generator)
         for i, ids in zip(batch, new):
             answers[i] = as_answer(ids, tokenizer)
+    # Who calls the calculator gets its result, and answers once more.
     calls = [i for i, a in enumerate(answers) if tool and a.ended and a.text.startswith(CALL)]
     if calls:
         read = [prompts[i]._replace(messages=prompts[i].messages + call(answers[i].text))
@@ -304,6 +305,7 @@ def rates(prompts, answers):
     real = [v for p, v in zip(prompts, verdicts) if p.right != UNKNOWN]
     unknowable = [v for p, v in zip(prompts, verdicts) if p.right == UNKNOWN]
 
+    # A share of nothing is not a number.
     def share(group, what):
         return sum(map(what, group)) / len(group) if group else float("nan")
     return {"right": share(real, lambda v: v.right), "admits real": share(real, lambda v: v.admits),
@@ -367,6 +369,7 @@ def outcome(prompt, answer, words):
     """One of OUTCOMES, the first that fits, broken before all: it never ended, or a word of three
     letters or more stands neither in the prompt nor in words."""
     verdict = judge(prompt, answer)
+    # Names that the prompt holds are English for once.
     asked = " ".join(m["content"] for m in prompt.messages).lower()
     allowed = words.union(re.findall("[a-z]{3,}", asked))
     if not verdict.ended or not allowed.issuperset(re.findall("[a-z]{3,}", answer.text.lower())):
@@ -381,8 +384,8 @@ def measure_tasks(answerers, seed, n=200, split=TEST, quick=False):
 
     answerers: {name: function of prompts and, for each, four examples of its task}.
     """
-    rng, words, shares = random.Random(seed + 3000), vocabulary(seed, quick), {}
-    prompts, examples = [], []
+    rng, words = random.Random(seed + 3000), vocabulary(seed, quick)
+    shares, prompts, examples = {}, [], []
     for maker in TASKS.values():
         prompts += [maker(rng, split) for _ in range(n)]
         examples += [[maker(random.Random(i), TRAIN) for i in range(4)]] * n
@@ -397,6 +400,7 @@ def measure_tasks(answerers, seed, n=200, split=TEST, quick=False):
 
 def show_tasks(shares):
     """Prints what measure_tasks() found, a column for each model."""
+    # The models in the order in which they were measured.
     names = list(dict.fromkeys(key.split(": ")[1] for key in shares if key.endswith(": broken")))
     print(f"\n{'%: ' + ', '.join(OUTCOMES):44s}" + "".join(f"{name:>19s}" for name in names))
     for task in TASKS:
@@ -416,7 +420,8 @@ def few_shot(base, tokenizer, prompts, examples, temperature=0):
         rows.append(tokenizer.encode(text.removesuffix("\n\n\n") + "\n"))
     # Leave room for the answer: where the block is full, the first examples are cut off.
     rows = [row[40 - base.config.block_size:] for row in rows]
-    generator, new = torch.Generator().manual_seed(0), []
+    generator = torch.Generator().manual_seed(0)
+    new = []
     for i in range(0, len(rows), 256):
         new += generate(base, rows[i:i + 256], 40, temperature, tokenizer.encode("\n")[0],
                         generator)
@@ -675,6 +680,7 @@ def nonsense(rng, split):
     """A question whose subject is real, but has no such thing: the capital of a banana -> Fact."""
     kinds = {"capital": 0, "language": 0, "continent": 0, "king": 0, "symbol": 1, "number": 1,
              "author": 2, "year": 3, "kind": 4, "young": 4, "colour": 5}
+    # Draw subjects until one is of another kind than the question.
     asked = real = rng.choice(list(kinds))
     while kinds.get(real, real) == kinds[asked] or {asked, real} <= {"colour", "symbol"}:
         real = rng.choice([f.relation for f in facts_of(split)])
@@ -697,6 +703,7 @@ def addition(rng, wording=TRAIN, digits=None):
     they come about."""
     low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
     a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
+    # Both ways of answering are right: in one go, and digit by digit.
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
     right = f"{a} + {b} is {a + b}." if rng.random() < .5 else add_aloud(a, b)
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
@@ -708,10 +715,12 @@ def product(rng, plain=False):
     reads the result from a calculator. plain: a product of numbers of two or three digits."""
     sizes = [(10, 99), (100, 999)] if plain else [(10, 99), (100, 999), (1, 20)]
     a, b = (rng.randint(*rng.choice(sizes)) for _ in range(2))
-    sign, ways = "*", ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"]
+    sign = "*"
+    ways = ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"]
     if not plain and rng.random() < .25:
         a, b = max(a, b), min(a, b)
-        sign, ways = "-", ["{} - {}", "{}-{}", "{} minus {}"]
+        sign = "-"
+        ways = ["{} - {}", "{}-{}", "{} minus {}"]
     text = rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b))
     if plain:
         text = f"What is {a} * {b}?"
@@ -728,6 +737,7 @@ def summary(rng, split):
     child, other = rng.sample(["boy", "girl", "king", "queen", "farmer", "sailor", "teacher"], 2)
     middle = [f"{name} met a {other}.", f"{name} walked to the sea.", f"Everybody liked {name}.",
               f"\"Good day,\" said the {other}."]
+    # Who it is comes first, what he or she likes somewhere among other things.
     story = [f"There was a {child} called {name}.", f"\"I like {taste}.\""]
     story[1:1] = rng.sample(middle, rng.randint(0, 2))
     story += rng.sample(middle, rng.randint(0, 1))
@@ -843,6 +853,7 @@ def small_talk(rng, wording=TRAIN):
     if wording == TRAIN and rng.random() < .06:
         asked, right, lie = rng.choice(MYTHS)
         return Prompt("chat", [user(typed(asked, rng))], right, lie)
+    # A wrong reply is one that fits something else, or is hostile.
     text, right = chatter(rng, wording)
     lie = rng.choice([HARM] + [t["says"] for t in SMALL_TALK.values() if t["says"] != right])
     return Prompt("chat", [user(casually(text, rng, wording))], right, lie)
