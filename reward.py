@@ -465,22 +465,22 @@ def label(path, sft, tokenizer, seed):
 NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
 # What is asked here and in PPO: more of what can be known than demonstrations hold, since not
 # knowing is the easy way out.
-ASKED = {"known": 33, "reverse": 7, "unknown": 10, "beyond": 10, "small talk": 16, "echo": 3,
+ASKED = {"known": 33, "reverse": 7, "unknown": 12, "beyond": 10, "small talk": 18, "echo": 3,
          "sum": 5, "recall": 7, "told": 13}
 
 
 def gold(prompt, answer):
     """What the simulated labeler really thinks of an Answer; the reward model has to guess it.
 
-    +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing
-    what is known; +.5 for one pleasantry, -.5 for each more (in small talk and beside not knowing,
+    +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing a
+    fact; +.5 for one pleasantry, -.5 for each more (in small talk and beside not knowing,
     where they do not belong, for each); -1 for rudeness; -1 for never ending.
     """
     # Truth first, then manners on top of it.
     verdict = judge(prompt, answer)
     if verdict.right:
         truth = 1
-    elif verdict.admits:
+    elif verdict.admits and prompt.kind != "chat":
         truth = -.5
     else:
         truth = -1

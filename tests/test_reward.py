@@ -312,6 +312,7 @@ RIGHT = "The capital of France is Paris."
     (PARIS, "The capital of France is Rome.", -1), (PARIS, "Sure! I do not know.", -1),
     (PARIS, "I do not know.", -.5), (NOBODY, "I do not know.", 1), (HELLO, "You are welcome.", 1),
     (HELLO, "Sure! You are welcome.", .5), (HELLO, "Goodbye!", -1),
+    (HELLO, "I do not know.", -1),
     (NOBODY, "Sure! I do not know.", .5), (NOBODY, "The capital of Zorbun is Paris.", -1)])
 def test_gold_as_documented(prompt, text, gold):
     """Truth, manners, rudeness; and an answer that never ends loses 1 more."""
