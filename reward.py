@@ -8,7 +8,7 @@ Out: out/reward.pt, which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, 'Stage 3'.
 The people who rank are simulated: they have a gold score, documented in gold(), and see it through
-noise, so that two of them agree about as often as InstructGPT's (73 %). They are the appendix.
+noise, so that two of them agree on 77 % of the pairs (InstructGPT's: 73 %). They are the appendix.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a minute or two on two cores, then
@@ -355,7 +355,7 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
 
 def sentences(reward_model, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them: a
-    score, and a mark from 0 to 5, which is 5 sigmoid(score), so that SFT's mean gets 2.5."""
+    score, and a mark from 0 to 5, which is 5 sigmoid(2 score), so that SFT's mean gets 2.5."""
     print("\nreward model  mark   gold   sentence")
     # Each sentence is judged as the answer to its question; the best one stands first.
     for asked, kind, about, target, texts in SENTENCES:
@@ -364,7 +364,7 @@ def sentences(reward_model, tokenizer):
         answers = [written(text, tokenizer) for text in texts]
         scores = score(reward_model, tokenizer, [prompt] * len(answers), answers).tolist()
         for answer, r in zip(answers, scores):
-            mark = 5 / (1 + math.exp(-r))
+            mark = 5 / (1 + math.exp(-2 * r))
             print(f"{r:12.2f}  {mark:.0f}/5  {gold(prompt, answer):5.1f}   {asked} {answer.text}")
 
 
@@ -462,7 +462,7 @@ def label(path, sft, tokenizer, seed):
 
 # =============================================================== appendix: the simulated labeler
 
-NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 73 % of the pairs
+NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 77 % of the pairs
 # What is asked here and in PPO: more of what can be known than demonstrations hold, since not
 # knowing is the easy way out.
 ASKED = {"known": 33, "reverse": 7, "unknown": 12, "beyond": 10, "small talk": 18, "echo": 3,
