@@ -334,7 +334,7 @@ def draw(path, history, guesses, shares):
 
 # ------------------------------------------- the other way to train: masked language modelling
 
-def hide_words(ids, tokenizer, rng, share=.15):
+def hide_words(ids, tokenizer, rng, share=.4):
     """Chooses words to guess, each with all its tokens: ids (B,T) -> (B,T), True where hidden."""
     # A token that begins with a letter or digit goes on with the word before it.
     goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
@@ -351,7 +351,7 @@ def gap_loss(logits, ids, hidden):
 
 
 def train_masked(model, optimizers, tokens, places, tokenizer, args):
-    """As train(), but a word in seven is a gap, and both sides of it are read. Yields (step, loss).
+    """As train(), but four words in ten are gaps, whose both sides are read. Yields (step, loss).
     """
     for step in range(args.steps):
         rng = np.random.default_rng((args.seed, step))

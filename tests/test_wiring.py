@@ -158,3 +158,17 @@ def test_the_head_is_the_embedding():
     net = model.GPT(model.GPTConfig(9, 1, 1, 8, 8))
     net(torch.tensor([[1, 2]]))[0, -1].softmax(-1)[3].backward()
     assert net.wte.weight.grad[5].abs().sum() > 0
+
+
+def test_half_of_the_squared_error():
+    """An error of 2 at one token costs 2, so that its slope is the error itself."""
+    one = torch.ones(1, 1)
+    assert float(ppo.value_loss(3 * one, one, one)) == 2
+
+
+def test_another_seed_asks_the_labeler_other_prompts(monkeypatch):
+    monkeypatch.setattr(reward, "sample", lambda *args: [[tiny.said("a")] * 4] * 4)
+    monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
+    asked = [reward.rankings_of_the_labeler(None, None, SimpleNamespace(
+        seed=seed, prompts=4, no_demonstrations=False))[2] for seed in (0, 0, 1)]
+    assert asked[0] == asked[1] != asked[2]
