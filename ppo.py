@@ -56,7 +56,9 @@ from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, gre
 
 # -------------------------------------------------------------------------------------- objective
 
-PROMPTS = ASKED | {"sum": 22}    # sums, which a program can check, come more often
+# What is asked here: sums, which a program can check, come more often; so does what nobody can know,
+# since here an answer that is made up may still be liked.
+PROMPTS = ASKED | {"sum": 24, "unknown": 18, "beyond": 14, "small talk": 24}
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
@@ -261,7 +263,7 @@ def flags():
     """What can be set from the command line, with the usual range -> argparse parser."""
     parser = arguments(
         __doc__, "JSON lines of prompts", steps=(60, "iterations"),
-        batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
+        batch=(64, "answers an iteration"), beta=(.15, "price of a nat of KL; .05 to .3"),
         lr=(1.5e-4, "of the policy; 1e-5 to 3e-4"),
         lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
         lr_sharpness=(.1, "of the log of the factor on all logits"),

@@ -515,10 +515,11 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: what SFT never says can be ranked.
-        styles = (rng.choice(["helpful", "polite"]), rng.choice(["wrong", "wrong", "rude"]))
+        careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
+        careless = rng.choice([prompt.wrong, UNKNOWN, demonstrate(prompt, "rude", rng)])
+        shown = [written(text, tokenizer) for text in (careful, careless)]
         if args.no_demonstrations:
-            styles = ()
-        shown = [written(demonstrate(prompt, style, rng), tokenizer) for style in styles]
+            shown = []
         # The labeler sees the same answer only once: ties teach nothing.
         different = list({(answer.text, answer.ended): answer for answer in four + shown}.values())
         order = rank_answers([gold(prompt, answer) for answer in different], rng)

@@ -336,19 +336,25 @@ def test_agreement_counts_pairs_of_different_gold():
 
 def test_the_same_answer_twice_is_no_pair(monkeypatch):
     """Its two scores are always equal: a constant log 2 that teaches nothing. A demonstration is
-    no other answer where SFT says the same; elsewhere it is ranked among the others."""
+    no other answer where SFT says the same; elsewhere it is ranked among the others. All that a
+    careless one may say is z here."""
     answers = [["a", "b", "a", "a"], ["c", "c", "c", "c"], ["d", "e", "f", "d"]]
     answers = [[tiny.said(text) for text in four] for four in answers]
     monkeypatch.setattr(reward, "sample", lambda *args: answers)
-    shown = iter("baccgd")                   # careful, careless, careful ...
-    monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: next(shown, "z"))
+    careful = iter("bcgbcg")
+    monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: (
+        "z" if style == "rude" else next(careful)))
+    monkeypatch.setattr(reward, "UNKNOWN", "z")
+    monkeypatch.setattr(reward, "make_prompt", lambda *args: sft.Prompt("known", [], wrong="z"))
+    monkeypatch.setattr(reward, "gold", lambda prompt, answer: 0)
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
-    found, _, prompts, samples = reward.rankings_of_the_labeler(
-        None, None, SimpleNamespace(seed=0, prompts=3, no_demonstrations=False))
-    assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f", "g"]]
+    args = SimpleNamespace(seed=0, prompts=3, no_demonstrations=False)
+    found, _, prompts, samples = reward.rankings_of_the_labeler(None, None, args)
+    ranked = [sorted(a.text for a in c.ranked) for c in found]
+    assert ranked == [["a", "b", "z"], ["c", "z"], ["d", "e", "f", "g", "z"]]
     assert samples == answers and len(prompts) == 3
-    found, *_ = reward.rankings_of_the_labeler(
-        None, None, SimpleNamespace(seed=0, prompts=3, no_demonstrations=True))
+    args.no_demonstrations = True
+    found, *_ = reward.rankings_of_the_labeler(None, None, args)
     assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
 
 
