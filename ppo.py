@@ -56,9 +56,8 @@ from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, gre
 
 # -------------------------------------------------------------------------------------- objective
 
-# What is asked here: sums, which a program can check, come more often; so does what nobody can know,
-# since here an answer that is made up may still be liked.
-PROMPTS = ASKED | {"sum": 24, "unknown": 18, "beyond": 14, "small talk": 24}
+# What is asked here: more sums, which a program can check, and more of what nobody can know.
+PROMPTS = ASKED | {"sum": 26, "unknown": 20, "beyond": 18, "small talk": 22}
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
