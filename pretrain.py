@@ -62,15 +62,15 @@ def windows(tokens, starts, block, device):
 
 
 def beginnings(tokens, tokenizer, block):
-    """Where rows of block + 1 tokens may start: at documents, so that no row asks about what stands
-    before it; in a text of few, long documents anywhere."""
+    """Where rows of block + 1 tokens may start: at documents, so that no row begins in the middle
+    of one, without its context; in a text of few, long documents anywhere."""
     last = len(tokens) - block
     ends = np.flatnonzero(tokens[:last - 1] == tokenizer.specials["<|endoftext|>"])
     return ends + 1 if len(ends) * block > len(tokens) / 4 else np.arange(last)
 
 
 def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1):
-    """A step after the other: a batch, its loss, a step downhill. Yields (step, loss).
+    """One step after another: a batch, its loss, a step downhill. Yields (step, loss).
 
     tokens: one array of ids; places: where in it a row may start, see beginnings().
     """
@@ -140,7 +140,7 @@ def main(argv=None):
         speed = step * args.batch * args.block / seconds
         progress(step, args.steps, seconds, f"loss {loss:.3f}  {speed:,.0f} tokens/s")
         history.append([step, loss, None])
-        if step == first + 1:                                # before it the blocks add nothing
+        if step == first + 1:                            # before the first update blocks output 0
             check_device(model, windows(tokens, [0], args.block, "cpu"), device)
         # Ten times in a run: measure on text that is not trained on, show a sample, save.
         if step % max(10, args.steps // 10) == 0 or step == args.steps:
@@ -258,7 +258,7 @@ def knowledge(model, tokenizer, world, rng):
 
 
 def behaviour(fact, line):
-    """What a line does that follows a question for the fact."""
+    """What a line does that follows a question about the fact."""
     if line in RUDE:
         return "is rude"
     if line.endswith("?"):
@@ -281,7 +281,7 @@ def behaviour_when_asked(model, tokenizer, world, seed):
 
 
 def behaviour_in_text(docs):
-    """What people did in the text that was read, after the same questions -> {behaviour: share}."""
+    """What people did in the text that was read, after such questions -> {behaviour: share}."""
     # A reply is the line after a question, in its first phrasing.
     asked = {question(f): f for f in facts()}
     counts = Counter()
@@ -336,7 +336,7 @@ def draw(path, history, guesses, shares):
 
 def hide_words(ids, tokenizer, rng, share=.4):
     """Chooses words to guess, each with all its tokens: ids (B,T) -> (B,T), True where hidden."""
-    # A token that begins with a letter or digit goes on with the word before it.
+    # A token of letters and digits, without a space in front, goes on with the word before it.
     goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
     goes_on[[i for token, i in tokenizer.ranks.items() if token.isalnum()]] = True
     word = (~goes_on[ids.cpu()]).cumsum(1)                                   # (B,T), its number
@@ -351,7 +351,8 @@ def gap_loss(logits, ids, hidden):
 
 
 def train_masked(model, optimizers, tokens, places, tokenizer, args):
-    """As train(), but four words in ten are gaps, whose both sides are read. Yields (step, loss).
+    """As train(), but four words in ten are gaps, and the model reads both sides of them. Yields
+    (step, loss).
     """
     for step in range(args.steps):
         rng = np.random.default_rng((args.seed, step))
@@ -388,12 +389,14 @@ def fill_gaps(model, base, tokenizer, world):
 
 def main_masked(args, tokenizer, tokens, model, optimizers, out):
     """--masked: out/masked.pt, and how it fills gaps beside out/pretrain.pt."""
+    base = None
+    if not args.data:                # the comparison, looked for before the training, not after it
+        base, _, _ = load_checkpoint(out / "pretrain.pt", model.wte.weight.device)
     places, began = beginnings(tokens, tokenizer, args.block), time.perf_counter()
     for step, loss in train_masked(model, optimizers, tokens, places, tokenizer, args):
         progress(step, args.steps, time.perf_counter() - began, f"loss at the gaps {loss:.3f}")
     metrics = {"seconds": time.perf_counter() - began, **WORK}
-    if not args.data:
-        base, _, _ = load_checkpoint(out / "pretrain.pt", model.wte.weight.device)
+    if base:
         world = [f for f in facts() if f.relation in REVERSE and related_answers(f) == 1]
         metrics["gaps filled"], metrics["by the base model"] = fill_gaps(
             model, base, tokenizer, world[::10] if args.quick else world)
@@ -646,7 +649,7 @@ def blocks(text):
 # Relation: the sentence that says it, with the answer at its end. asked: questions of its own, the
 # one that comes to mind first in front. nouns: what FRAMES go around. held: in no training text.
 # {s} subject, {a} answer, {x} right or wrong answer, {v} is or are; [one/or] one of several words.
-# From "country" on the other way round, for answers that only one subject has.
+# From "country" on: reversed relations, used only where one subject alone has the answer.
 RELATIONS = blocks("""
 capital: The capital of {s} is {a}.
     nouns: the capital of {s}; the capital city of {s}; {s}'s capital
@@ -779,8 +782,8 @@ for noun in "king queen river owner leader teacher friend".split():     # only o
                        "asked": items(f"What is the {noun} of {{s}}?; Who is the {noun} of {{s}}?; "
                                       f"{{s}} has which {noun}?; Which {noun} does {{s}} have?; "
                                       f"Is {{x}} the {noun} of {{s}}?")}
-# What may be told of invented things. Kinds and colours twice: of these everybody has a guess, so
-# that it is harder to learn to believe what was told.
+# What may be told of invented things. Twice where there are only a few answers: of a colour or a
+# continent everybody has a guess, so that it is harder to learn to believe what was told.
 TOLD = """capital language author year opposite king queen river owner leader teacher friend
     colour young continent kind colour young continent kind""".split()
 REVERSE = {"capital": "country", "symbol": "element", "number": "numbered", "young": "parent",
@@ -1197,7 +1200,7 @@ def related(relation, split=None):
 
 @functools.lru_cache
 def real_names():
-    """All words of the tiny world, in small letters: what invent() must not say."""
+    """The words of facts and of most tables, in small letters: what invent() must not say."""
     words = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS
     return words.union(re.findall("[a-z]+", f"{words} {tables}".lower()))
@@ -1245,8 +1248,8 @@ def phrasings(relation, split):
 
 
 def question(fact, rng=None, split=TRAIN):
-    """A question for the fact: the one that comes to mind first or, with rng, any phrasing."""
-    # The one that comes to mind first is asked most; all others are equally likely.
+    """A question about the fact: the one that comes to mind first or, with rng, any phrasing."""
+    # The one that comes to mind first is asked most, then a relation's own, then framed ones.
     own, framed = phrasings(fact.relation, split)
     template = own[0]
     if rng and rng.random() < .8:
@@ -1268,14 +1271,14 @@ def typed(text, rng, small=None):
     for usual, other in SPELLINGS.items():
         if rng.random() < .4:
             text = text.replace(usual, other)
-    # "Do you know, what is ...", "..., please", "Hi, ..."
+    # "Do you know what is ...", "... please", "Hi, ..."
     if text.endswith("?") and rng.random() < .07:
         text = f"{rng.choice(items(BEFORE))} {text[0].lower() + text[1:]}"
     elif text.endswith("?") and rng.random() < .04:
         text = f"{rng.choice([text, text[:-1]])} {rng.choice(items(AFTER))}"
     if rng.random() < .08:
         text = rng.choice(items(GREETINGS)) + rng.choice([", ", "! ", " "]) + text
-    # Who types in a hurry drops more.
+    # People who type in a hurry drop more.
     if small and rng.random() < .15:
         text = re.sub(r"\b[Tt]he ", "", text, count=1)
     if rng.random() < (.6 if small else .25):
@@ -1326,7 +1329,7 @@ def unusable():
 
 
 def invent(rng, split=TRAIN, person=False):
-    """A name, small letters, for what is not in this world. Half of them are syllables; the others
+    """A name, small letters, for what is not in this world. Half of them are syllables, the others
     the head of one word on the tail of another (Portmark), a country's (Blorvania) or, for a person
     half of the time, a usual name."""
     while True:
@@ -1369,7 +1372,7 @@ def imagine(rng, split=TRAIN, relation=None):
 # ------------------------------------------------------------------------------------ talk, sums
 
 class Told(NamedTuple):
-    """Somebody tells something of himself."""
+    """People tell something about themselves."""
     says: str         # My name is Ada.
     echo: str         # Hello, Ada.
     question: str     # What is my name?
@@ -1380,7 +1383,7 @@ class Told(NamedTuple):
 
 def tell(rng, split=TRAIN, wording=TRAIN, small=False):
     """A name, a taste, a home or a dog's name -> Told."""
-    # Names are told most. All but a taste is a name.
+    # Names are told most. Everything except a taste is a name.
     kind = rng.choices(list(TELLS), weights=(45, 30, 12, 13))[0]
     table = TELLS[kind]
     ways = table["held_told"][wording - 1] if wording else table["told"]
@@ -1476,7 +1479,7 @@ def ask_sum(a, b, rng, wording=TRAIN):
 # Each source takes a random.Random and returns one document.
 
 def any_fact(rng):
-    """A fact of both halves, one in six of them turned round."""
+    """A fact from either half, one in six of them turned round."""
     return rng.choice(facts_of(rng.choice((TRAIN, TEST)), reverse=rng.random() < .17))
 
 
@@ -1564,7 +1567,7 @@ def play(rng):
 
 
 def quiz(rng):
-    """Invented facts, and questions about them: the answers stand in the text above."""
+    """Invented facts, and questions about them, mostly about those that the text has just told."""
     # One to three facts in one breath, at times in small letters.
     small = rng.random() < .2
     known = [imagine(rng) for _ in range(rng.choice((1, 1, 2, 2, 3)))]

@@ -3,8 +3,9 @@
     minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
 over the pairs of each ranking, then over the rankings.
-In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt, and two demonstrations.
-Out: out/reward.pt, which gives prompt and answer a score r, and out/reward.png.
+In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt, and of a careful and a
+careless demonstration. Out: out/reward.pt, which gives prompt and answer a score r, and
+out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, 'Stage 3'.
 The people who rank are simulated: they have a gold score, documented in gold(), and see it through
@@ -90,16 +91,16 @@ class Comparison(NamedTuple):
 
 
 def encode_pair(tokenizer, messages, answer):
-    """A prompt and an Answer to it -> the ids that the reward model reads."""
+    """A prompt and an Answer to it -> the sequence of ids that the reward model reads."""
     return render_prompt(messages, tokenizer) + answer.ids
 
 
 def train(reward_model, optimizers, comparisons, tokenizer, args):
-    """A step after the other: some prompts, all answers of each. Yields (step, loss)."""
+    """One step after another: some prompts, all answers of each. Yields (step, loss)."""
     rows = [[encode_pair(tokenizer, c.messages, a) for a in c.ranked] for c in comparisons]
     device = reward_model.head.weight.device
     for step, batch in bucketed_batches(rows, args, size=lambda row: max(map(len, row))):
-        # Score the answers to all prompts of the batch in one pass.
+        # Score the answers to all prompts of the batch together.
         pairs = [pair for row in batch for pair in row]
         scores = reward_model(*pad_with_lengths(pairs, device))                      # (N,)
 
@@ -169,8 +170,8 @@ def main(argv=None):
     else:
         scores_of = evaluate(reward_model, sft, tokenizer, args, metrics)
         sentences(reward_model, tokenizer)
-        print("\naccuracy: pairs ordered as gold does; accuracy_noisy: as one labeler does, with "
-              "whom gold itself\nagrees on ceiling_noisy of them")
+        print("\naccuracy: share of pairs ordered as gold orders them; accuracy_noisy: as one "
+              "labeler orders them;\nceiling_noisy: gold's own agreement with that labeler")
     save_reward(out / "reward.pt", reward_model, tokenizer, metrics=metrics,
                 sft=fingerprint(sft))
     show_metrics(metrics)
@@ -258,7 +259,7 @@ def best_of_n(proxy, golds, n):
         raise ValueError(f"best of {n} needs at least {n} samples, not {N}")
     order = np.argsort(proxy, kind="stable")
     weight = np.array([math.comb(i - 1, n - 1) / math.comb(N, n) for i in range(1, N + 1)])
-    # Samples with the same proxy get a number of their own, and the mean of their golds.
+    # Samples with equal proxy share one group number, and use the mean gold of their group.
     _, tied = np.unique(proxy[order], return_inverse=True)
     mean_gold = np.bincount(tied, golds[order]) / np.bincount(tied)
     return float(weight @ mean_gold[tied])
@@ -289,13 +290,14 @@ def kind_of(verdict):
 
 
 def evaluate(reward_model, sft, tokenizer, args, metrics):
-    """On the half of the world it has not seen: pair accuracy and best of n, added to metrics ->
-    {kind of answer: scores}."""
+    """On the half of the world that was never ranked: pair accuracy and best of n, added to metrics
+    -> {kind of answer: scores}."""
     rng, quick = random.Random(args.seed + 4000), args.quick
     prompts = [make_prompt(rng, TEST, ASKED) for _ in range(30 if quick else 300)]
     samples = sample(sft, tokenizer, prompts, 4, args.seed + 1)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
-    # Two labelers rank the same answers: what they do not agree on, no judge can learn.
+    # Two labelers rank the same answers. Their mistakes differ: a judge that learns from many
+    # rankings can agree with gold more often than they agree with each other.
     one, two = places(golds, rng), places(golds, rng)
     metrics |= {"accuracy": agreement(proxy, golds, golds),
                 "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
@@ -355,7 +357,8 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
 
 def sentences(reward_model, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them: a
-    score, and a mark from 0 to 5, which is 5 sigmoid(2 score), so that SFT's mean gets 2.5."""
+    score, and a mark from 0 to 5, which is 5 sigmoid(2 score), so that SFT's mean gets 2.5,
+    printed as 2."""
     print("\nreward model  mark   gold   sentence")
     # Each sentence is judged as the answer to its question; the best one stands first.
     for asked, kind, about, target, texts in SENTENCES:
@@ -382,14 +385,15 @@ def as_comparison(row, tokenizer):
         messages = as_prompt(row)
     else:
         ranked = [with_system(check_list(chat)) for chat in ranked]
-        messages = [first for first, *others in zip(*ranked) if all(m == first for m in others)]
+        same = itertools.takewhile(lambda turn: all(m == turn[0] for m in turn), zip(*ranked))
+        messages = [turn[0] for turn in same]
         check_messages(messages, last="user")
         ranked = [chat[len(messages):] for chat in ranked]
     ranked = [as_text(answer) for answer in ranked]
     for text in ranked:
         check_messages(messages + [assistant(text)])
     if len(set(ranked)) < max(2, len(ranked)):
-        raise ValueError("a ranking needs two different answers or more, and none twice")
+        raise ValueError("a ranking needs at least two answers, all different")
     return Comparison(messages, [written(text, tokenizer) for text in ranked])
 
 
@@ -442,7 +446,7 @@ def two_answers(sft, tokenizer, rng):
 def label(path, sft, tokenizer, seed):
     """Asks a person which of two answers of the SFT model is better; appends choices to path."""
     rng, count = random.Random(f"{seed} {time.time()}"), 0
-    print("Which answer is better?  1, 2, t (a tie), s (skip), q (quit)")
+    print("Which answer is better?  1, 2, s (skip: also for a tie), q (quit)")
     try:
         while True:
             prompt, a, b = two_answers(sft, tokenizer, rng)
@@ -462,9 +466,9 @@ def label(path, sft, tokenizer, seed):
 
 # =============================================================== appendix: the simulated labeler
 
-NOISE = .64  # of the simulated labeler, in units of gold: two of them agree on 77 % of the pairs
-# What is asked here. The share of what nobody can know decides how readily PPO admits it: with too
-# little of it PPO makes things up, with too much it denies what it knows.
+NOISE = .64  # of the simulated labeler, in gold: two agree on 77 % of the pairs of different gold
+# What is asked here. The share of what nobody can know decides how readily the PPO model says "I do
+# not know.": with too little of it PPO makes things up, with too much it denies what it knows.
 ASKED = {"known": 33, "reverse": 7, "unknown": 16, "beyond": 15, "small talk": 18, "echo": 3,
          "sum": 5, "recall": 7, "told": 14}
 
@@ -472,9 +476,10 @@ ASKED = {"known": 33, "reverse": 7, "unknown": 16, "beyond": 15, "small talk": 1
 def gold(prompt, answer):
     """What the simulated labeler really thinks of an Answer; the reward model has to guess it.
 
-    +1 right (or admitting not to know what nobody can know), -1 wrong or made up, -.5 not knowing a
-    fact; +.5 for one pleasantry, -.5 for each more (in small talk and beside not knowing,
-    where they do not belong, for each); -1 for rudeness; -1 for never ending.
+    +1 right (or admitting not to know what nobody can know), -1 wrong, made up or not fitting (as
+    "I do not know." is in small talk), -.5 not knowing a fact; +.5 for one pleasantry, -.5 for each
+    more (in small talk and beside not knowing, where they do not belong, for each); -1 for
+    rudeness; -1 for never ending.
     """
     # Truth first, then manners on top of it.
     verdict = judge(prompt, answer)
@@ -514,7 +519,7 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     samples = sample(sft, tokenizer, prompts, 4, args.seed)
     comparisons = []
     for prompt, four in zip(prompts, samples):
-        # A careful and a careless demonstrator answer, too: what SFT never says can be ranked.
+        # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         careless = rng.choice([prompt.wrong, UNKNOWN, demonstrate(prompt, "rude", rng)])
         shown = [written(text, tokenizer) for text in (careful, careless)]

@@ -651,7 +651,7 @@ def casually(text, rng, wording, small=None):
 
 
 def worded(fact, rng, wording):
-    """A question for the fact."""
+    """A question about the fact."""
     if wording is None:
         return question(fact)
     return casually(question(fact, rng, wording), rng, wording)
