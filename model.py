@@ -585,8 +585,10 @@ def warn_of_unended(share, max_tokens):
 def read_jsonl(path, parse):
     """JSON lines -> [parse(object) for each line]; a bad line is named by its number."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError("it is not a file")
         lines = open(path, encoding="utf-8-sig").read().split("\n")         # editors may add a mark
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         refuse(f"cannot read {path} as UTF-8 text: {error}")
     # A bad line ends the stage, and is named by its number.
     rows = []

@@ -456,6 +456,15 @@ def test_who_cannot_talk_is_refused_by_name(refused, home, stage, said):
     assert said in refused(model.main, ["x.pt"]) and "x.pt" in refused(model.main, ["x.pt"])
 
 
+@pytest.mark.parametrize("stage", ["pretrain", "sft", "reward", "ppo"])
+def test_a_named_pipe_is_refused(refused, stage):
+    """It would be waited for without end."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes here")
+    os.mkfifo("pipe")
+    assert "file" in refused(tiny.run, stage, "--data pipe")
+
+
 def test_no_name_is_refused(refused):
     assert "empty" in refused(model.main, [""])
 
