@@ -714,11 +714,13 @@ def read_prompt(speaker, text, max_tokens):
     """
     # A base model has never met the tokens of a chat: it gets the bare text.
     ids, special = speaker.tokenizer.encode(text), speaker.tokenizer.specials
+    if not ids:
+        raise ValueError("a text of 0 tokens: type something")
     if speaker.chats:
         ids = [special["<|user|>"], *ids, special["<|assistant|>"]]
     size = speaker.model.config.block_size
     limit = size - min(max_tokens, size // 2)                                # leaves room to answer
-    if not 0 < len(ids) <= limit:
+    if len(ids) > limit:
         raise ValueError(f"that is {len(ids)} tokens, and this model reads 1 to {limit} at once")
     while len(ids) + sum(map(len, speaker.exchanges)) > limit:
         print(f"(the chat has outgrown {size} tokens: its oldest turn is forgotten)")
@@ -786,6 +788,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.next is not None and args.prompt is not None:
         refuse("--prompt asks for an answer, --next for the likeliest tokens: give one of them")
+    if args.max_tokens < 1 or not args.temperature >= 0:
+        refuse(f"--max-tokens {args.max_tokens} --temperature {args.temperature}: tokens must be 1 "
+               "or more, the temperature 0 or more")
     bpe.print_anything()
     # Each checkpoint is a speaker; all of them get each line.
     speakers = [load_speaker(path, args) for path in args.checkpoints]

@@ -548,6 +548,8 @@ def as_prompt(row):
 
 def as_list(text, role):
     """Text, or messages -> messages."""
+    if not isinstance(text, (str, list)):
+        raise ValueError(f"a prompt or a completion is text or a list of messages, not {text!r}")
     return [{"role": role, "content": text}] if isinstance(text, str) else text
 
 

@@ -396,6 +396,7 @@ def test_a_system_message_is_put_in_front_of_the_first_question():
     ({"messages": [{"from": "human", "value": "Hi"}]}, "role and content"),
     ({"messages": [U, A | {"weight": 0}]}, "weight 0"),
     ({"messages": [U, A | {"weight": 7}]}, "weight"),
+    ({"prompt": 5, "completion": "Hi"}, "not 5"), ({"prompt": "Hi", "completion": {}}, "not {}"),
     (5, "not an object"), ("Hi", "not an object"), ([U, A], "not an object")])
 def test_other_shapes_are_refused_by_what_is_wrong_with_them(refused, home, row, said):
     (home / "a.jsonl").write_text(json.dumps(row))
@@ -463,6 +464,16 @@ def test_a_named_pipe_is_refused(refused, stage):
         pytest.skip("no named pipes here")
     os.mkfifo("pipe")
     assert "file" in refused(tiny.run, stage, "--data pipe")
+
+
+@pytest.mark.parametrize("flags", ["--max-tokens 0", "--temperature nan", "--temperature -1"])
+def test_a_chat_needs_tokens_and_a_temperature(refused, flags):
+    assert flags.split()[0] in refused(model.main, ["out/sft.pt", *flags.split(), "--prompt", "a"])
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "sft"])
+def test_an_empty_prompt_is_refused(refused, stage):
+    assert "0 tokens" in refused(model.main, [f"out/{stage}.pt", "--prompt", " "])
 
 
 def test_no_name_is_refused(refused):
