@@ -17,7 +17,7 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
 - blocks compute in bf16 where processor or GPU have instructions for it; the weights stay fp32.
 
 Reading order: GPT, pick, generate. Below the banner "running a stage" stands what all stages need
-and no article mentions; at the end, a chat in the terminal.
+and no article mentions; at the end, a calculator as a tool, and a chat in the terminal.
 
     python model.py out/ppo.pt                             talk with what a stage has made
     python model.py out/pretrain.pt out/sft.pt out/ppo.pt  talk with several stages at once
