@@ -215,8 +215,9 @@ def final_scores(batch, answers, judged, checker):
 
 
 def checked(prompt, answer):
-    """A program's verdict on a sum, instead of the reward model's: a sentence that ends with the
-    result, without rudeness; how it got there does not count (article 5, RL in verifiable domains).
+    """A program's verdict on a sum, instead of the reward model's: +1 for a finished sentence that
+    ends with the result, without rudeness, else -1; how it got there does not count (article 5, RL
+    in verifiable domains).
     +1 and -1 are as far apart as two standard deviations of the reward model's scores."""
     verdict = judge(prompt, answer)
     return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0

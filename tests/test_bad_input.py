@@ -382,6 +382,13 @@ def test_comparisons_come_in_these_shapes(home, tokenizer, row):
     assert c.messages == [U] and [a.text for a in c.ranked] == ["Hello!", "No"]
 
 
+def test_the_prompt_of_two_chats_is_their_beginning_not_what_is_equal_anywhere(tokenizer):
+    """They part at the second message; that their third is the same again does not matter."""
+    chats = [[U, A, U], [U, A | {"content": "No"}, U]]
+    with pytest.raises(ValueError, match="one message of the assistant"):
+        reward.as_comparison({"chosen": chats[0], "rejected": chats[1]}, tokenizer)
+
+
 def test_a_system_message_is_put_in_front_of_the_first_question():
     for messages in (sft.as_messages({"messages": [SYSTEM, U, A]})[:1],
                      sft.as_prompt({"prompt": [SYSTEM, U]})):

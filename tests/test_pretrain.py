@@ -286,6 +286,13 @@ def test_masked_training_leaves_its_own_checkpoint(home):
     assert (home / "out/pretrain.pt").read_bytes() == before
 
 
+def test_masked_training_looks_for_the_base_model_before_it_begins(refused, home, monkeypatch):
+    (home / "out/pretrain.pt").unlink()
+    monkeypatch.setattr(pretrain, "train_masked", None)
+    flags = ["--masked", "--quick", "--device", "cpu", "--block", "32", "--width", "32"]
+    assert "pretrain.pt is missing" in refused(pretrain.main, flags)
+
+
 def test_behaviour_is_that_of_people_in_the_text():
     """Of four replies to one question: right, right in short with manners, rude, another."""
     fact = pretrain.facts()[0]
