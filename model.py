@@ -168,8 +168,8 @@ class GPT(nn.Module):
         return norm(x)
 
     def smeared(self, x, cache=None):
-        """x (B,T,C) -> x_t + smear_0 * x_{t-1} + smear_1 * x_{t-2} + smear_2 * x_{t-3}: a smear (C,)
-        for each distance, and x is 0 before the first token.
+        """x (B,T,C) -> x_t + smear_0 * x_{t-1} + smear_1 * x_{t-2} + smear_2 * x_{t-3}: there is a
+        smear (C,) for each distance, and x is 0 before the first token.
 
         In "Ada Byron ... Ada" plain attention needs two layers to predict Byron: one to note that
         Byron stands after an Ada, one to find it. Mixed, Byron's vector contains Ada at once.
