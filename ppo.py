@@ -11,8 +11,9 @@ Four models take part (InstructGPT, section 3.5):
         '----------------> reward model  frozen: how good is the finished answer? (the proxy, for
                                          gold: what the simulated labeler really thinks)
 
-r comes from the reward model, but for sums, where a program can check the result: +1 if it is
-right, else -1 (article 5, verifiable domains). An answer that never ends gets UNFINISHED.
+r comes from the reward model, but for sums and calls of the calculator, which a program can check:
++1 if they are right, else -1 (article 5, verifiable domains). An answer that never ends gets
+UNFINISHED.
 
 Three KLs appear, in nats:
     KL penalty      log policy - log reference of this iteration's answers, per answer: beta times
@@ -56,8 +57,9 @@ from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, gre
 
 # -------------------------------------------------------------------------------------- objective
 
-# What is asked here: more sums, which a program can check, and more of what nobody can know.
-PROMPTS = ASKED | {"sum": 26, "unknown": 20, "beyond": 18, "small talk": 22}
+# What is asked here: more of what a program can check, and more of what nobody can know.
+PROMPTS = ASKED | {"sum": 26, "calculator": 14, "unknown": 20, "beyond": 22, "small talk": 22}
+CHECKED = ("sum", "call", "product")
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
@@ -144,10 +146,12 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     models = policy, critic, reference, reward model: only the first two ever change. The policy
     learns from its own answers: it is trained on answers like those that it will give."""
     policy, critic, reference, reward_model = models
+    checker = not (prompts or args.no_checker or by_gold)
+    mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}     # never ranked: it needs one
     for iteration in range(args.steps):
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
         rng = random.Random(f"{args.seed} {iteration}")
-        batch = [rng.choice(prompts) if prompts else make_prompt(rng, TRAIN, PROMPTS)
+        batch = [rng.choice(prompts) if prompts else make_prompt(rng, TRAIN, mixture)
                  for _ in range(args.batch)]
         generator = torch.Generator().manual_seed(rng.randrange(2 ** 31))
         ids, mask, lengths, answers = rollout(policy, tokenizer, batch, args.max_tokens, generator)
@@ -159,7 +163,6 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             logp_ref = log_probs(reference, ids, mask=mask)                          # (B,T-1)
         golds = torch.tensor([math.nan if prompts else float(gold(p, a))
                               for p, a in zip(batch, answers)])
-        checker = not (prompts or args.no_checker or by_gold)
         scores = final_scores(batch, answers, golds if by_gold else proxy, checker).to(ids.device)
 
         # 3. Rewards and advantages. Each token pays for leaving SFT, the last one earns the score;
@@ -201,23 +204,23 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
 
 
 def final_scores(batch, answers, judged, checker):
-    """What the answers earn: what the judge says, or the checker where the prompt is a sum; one
+    """What the answers earn: what the judge says, or the checker where a program can tell; one
     that never ended gets UNFINISHED. judged (B,) -> (B,)."""
     # An unfinished answer is bad, whatever it begins with.
     scores = []
     for prompt, answer, r in zip(batch, answers, judged.tolist()):
         if not answer.ended:
             r = UNFINISHED
-        elif checker and prompt.kind == "sum":
+        elif checker and prompt.kind in CHECKED:
             r = checked(prompt, answer)
         scores.append(r)
     return torch.tensor(scores)
 
 
 def checked(prompt, answer):
-    """A program's verdict on a sum, instead of the reward model's: +1 for a finished sentence that
-    ends with the result, without rudeness, else -1; how it got there does not count (article 5, RL
-    in verifiable domains).
+    """A program's verdict, instead of the reward model's: +1 for a finished sentence that ends with
+    the result, without rudeness, or for the right call of the calculator, else -1; how it got there
+    does not count (article 5, RL in verifiable domains).
     +1 and -1 are as far apart as two standard deviations of the reward model's scores."""
     verdict = judge(prompt, answer)
     return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0

@@ -104,9 +104,9 @@ def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1
 @refuses_failures
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
-    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2200, "updates"),
+    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2000, "updates"),
                        batch=(16, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
-                       width=(128, "numbers per token, a multiple of 32"),
+                       width=(128, "numbers per token, 32 or a multiple of 64"),
                        lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"))
     parser.add_argument("--resume", action="store_true", help="go on where a run was interrupted")
     parser.add_argument("--masked", action="store_true",
@@ -166,8 +166,8 @@ def main(argv=None):
 
 def make_model(args, tokenizer, device, dtype):
     """A GPT that has learned nothing yet, of the size that the flags want."""
-    if args.width % 32:
-        refuse(f"--width {args.width}: it must be a multiple of 32, the width of a head")
+    if args.width % 64 and args.width != 32:
+        refuse(f"--width {args.width}: it must be 32, or a multiple of 64, the width of a head")
     # Weights, gradients and optimizers, and what a step remembers on its way: roughly, in bytes.
     per_token = 34 * args.depth * args.width + 3 * tokenizer.vocab_size
     weights = 12 * args.depth * args.width ** 2 + tokenizer.vocab_size * args.width
@@ -178,7 +178,8 @@ def make_model(args, tokenizer, device, dtype):
             refuse(f"that takes some {needed / 1e9:,.0f} GB of memory, and this machine has "
                    f"{there / 1e9:,.0f}: lower --batch, --block, --width or --depth")
     block = max(256, -(-args.block // 8) * 8)
-    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, args.width // 32, args.width, block,
+    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, max(1, args.width // 64),
+                          args.width, block,
                           causal=not args.masked)).to(device)
     model.dtype = dtype
     return model
@@ -351,12 +352,12 @@ def gap_loss(logits, ids, hidden):
 
 
 def train_masked(model, optimizers, tokens, places, tokenizer, args):
-    """As train(), but four words in ten are gaps, and the model reads both sides of them. Yields
-    (step, loss).
-    """
+    """As train(), but four words in ten are gaps, and the model reads both sides of them. A step
+    has four times as many rows: only gaps teach. Yields (step, loss)."""
     for step in range(args.steps):
         rng = np.random.default_rng((args.seed, step))
-        ids = windows(tokens, rng.choice(places, args.batch), args.block, model.wte.weight.device)
+        starts = rng.choice(places, 4 * args.batch)
+        ids = windows(tokens, starts, args.block, model.wte.weight.device)           # (B,T)
         hidden = hide_words(ids, tokenizer, rng)
         logits = model(torch.where(hidden, tokenizer.specials["<|mask|>"], ids))
         loss = gap_loss(logits, ids, hidden)
@@ -644,56 +645,68 @@ def blocks(text):
     return table
 
 
-# Relation: the sentence that says it, with the answer at its end. asked: questions of its own, the
-# one that comes to mind first in front. nouns: what FRAMES go around. held: in no training text.
-# {s} subject, {a} answer, {x} right or wrong answer, {v} is or are; [one/or] one of several words.
-# From "country" on: reversed relations, used only where one subject alone has the answer.
+# Relation: the sentence that says it, with the answer at its end. also: other ways to say it.
+# asked: questions of its own, the one that comes to mind first in front. nouns: what FRAMES go
+# around. held: in no training text. {s} subject, {a} answer, {x} right or wrong answer, {v} is or
+# are; [one/or] one of several words. From "country" on: reversed relations, used only where one
+# subject alone has the answer.
 RELATIONS = blocks("""
 capital: The capital of {s} is {a}.
+    also: {a} is the capital city of {s}.; The capital city of {s} is called {a}.; {s} has the
+        capital {a}.
     nouns: the capital of {s}; the capital city of {s}; {s}'s capital
     asked: What is the capital of {s}?; [Which/What] city is the capital of {s}?; Which city is
         {s}'s capital?; What is {s}'s capital called?; {s} has which capital?; Is {x} the capital of
-        {s}?; [Which/What] capital does {s} have?; [Capital/Capital city] of {s}?; {s} capital?
+        {s}?; Is the capital of {s} {a} or {x}?; [Which/What] capital does {s} have?;
+        [Capital/Capital city] of {s}?; {s} capital?
     held: What city do people call the capital of {s}? | Which city does {s} call its capital?
 language: The main language of {s} is {a}.
+    also: People in {s} speak {a}.; They speak {a} in {s}.; The people of {s} speak {a}.
     nouns: the main language of {s}; the language of {s}; the language spoken in {s}
     asked: What is the main language of {s}?; [What/Which] language do [people/they] speak in {s}?;
-        [Which/What] language is [spoken/used] in {s}?; What [is spoken/do people speak] in {s}?; Do
-        people in {s} speak {x}?; Language of {s}?; Which language do the people of {s} speak?; {s}
-        language?
+        [Which/What] language is [spoken/used] in {s}?; What [is spoken/do people speak/do they
+        speak] in {s}?; Do people in {s} speak {x}?; Language of {s}?; Which language do the people
+        of {s} speak?; {s} language?
     held: In {s}, which language is spoken? | What language would one use in {s}?
 continent: The continent of {s} is {a}.
+    also: {s} is in {a}.; {s} is a country in {a}.; You find {s} in {a}.
     nouns: the continent of {s}; {s}'s continent
     asked: On which continent is {s}?; [Which/What] continent is {s} [on/in/part of]?; On what
-        continent does {s} lie?; Which continent does {s} belong to?; Is {s} in {x}?; Where is {s}?;
-        Where in the world is {s}?; Continent of {s}?; {s} is on which continent?; {s} continent?
+        continent does {s} lie?; Which continent does {s} belong to?; Is {s} in {x}?; Is {s} in {a}
+        or in {x}?; Is {s} in {x} or in {a}?; Where is {s}?; Where in the world is {s}?; Continent
+        of {s}?; {s} is on which continent?; {s} continent?
     held: Which continent would I find {s} on? | What continent would {s} be on?
 symbol: The chemical symbol of {s} is {a}.
+    also: {a} stands for {s}.; Chemists write {a} for {s}.; The element {s} has the symbol {a}.
     nouns: the chemical symbol of {s}; the symbol of {s}; the symbol for {s}; {s}'s symbol
     asked: What is the chemical symbol of {s}?; Which symbol does {s} have?; How do chemists write
-        {s}?; What symbol stands for {s}?; What is the symbol for the element {s}?; [Chemical
-        symbol/Symbol] [of/for] {s}?; How is {s} written in chemistry?; Is {x} the symbol of {s}?;
-        {s} symbol?
+        {s}?; What is the symbol of {s} in the periodic table?; What symbol stands for {s}?; What is
+        the symbol for the element {s}?; [Chemical symbol/Symbol] [of/for] {s}?; How is {s} written
+        in chemistry?; Is {x} the symbol of {s}?; {s} symbol?
     held: Which letters stand for {s}? | What do chemists write for {s}?
 number: The atomic number of {s} is {a}.
+    also: {s} has the atomic number {a}.; The element {s} has {a} protons.
     nouns: the atomic number of {s}; {s}'s atomic number; the number of the element {s}
-    asked: What is the atomic number of {s}?; Which [atomic number/number] does {s} have?; Which
-        number has {s}?; Atomic number of {s}?; How many protons does {s} have?; Is {x} the atomic
-        number of {s}?; {s} atomic number?
+    asked: What is the atomic number of {s}?; Which [atomic number/number] does {s} have?; What is
+        the number of {s} in the periodic table?; Which number has {s}?; Atomic number of {s}?; How
+        many protons does {s} have?; Is {x} the atomic number of {s}?; {s} atomic number?
     held: Which number do you find for {s}? | Which atomic number is that of {s}?
 kind: {s} is {a}.
     nouns: the kind of {s}; the class of {s}; the animal class of {s}
     asked: What kind of animal is {s}?; [What/Which] [sort/type/class/kind] of animal is {s}?; What
-        is {s}?; Is {s} {x}?; Is {s} {a} or {x}?; {s} is what kind of animal?; To which class does
-        {s} belong?
+        is {s}?; Is {s} {x}?; Is {s} {a} or {x}?; Is {s} {x} or {a}?; {s} is what kind of animal?;
+        To which class does {s} belong?
     held: Which kind of animal would you call {s}? | {s} is an animal of which kind?
 young: A baby {s} is called {a}.
+    also: {a} is a baby {s}.; The baby of a {s} is {a}.; A young {s} is {a}.
     nouns: the name of a baby {s}; the word for a baby {s}; the young of a {s}; the baby of a {s}
     asked: What is a baby {s} called?; [What/How] do you call a [baby/young] {s}?; What is the
         [name/word] for a [baby/young] {s}?; What is a [baby/young] {s}?; Is a baby {s} called {x}?;
-        A baby {s} is called what?; What is the child of a {s} called?; What are young {s}s?
+        A baby {s} is called what?; What is the child of a {s} called?; What are young {s}s?; Baby
+        {s} is called?
     held: Which word is used for a baby {s}? | What do people call a baby {s}?
 opposite: The opposite of {s} is {a}.
+    also: {s} is the opposite of {a}.; {s} and {a} are opposites.; {s} means the opposite of {a}.
     nouns: the opposite of {s}; the opposite of the word {s}; the contrary of {s}; the antonym of
         {s}; the opposite of "{s}"
     asked: What is the opposite of {s}?; Which word is the opposite of {s}?; What is the
@@ -701,32 +714,40 @@ opposite: The opposite of {s} is {a}.
         the opposite of {s}?; Which word means the opposite of {s}?; {s} opposite?
     held: Which word has the opposite meaning of {s}? | Which word is opposite to {s}?
 past: The past tense of {s} is {a}.
+    also: Today I {s}, yesterday I {a}.; {a} is the past of {s}.
     nouns: the past tense of {s}; the past of {s}; the past form of {s}; the past tense of the verb
-        {s}; the past tense of "{s}"
-    asked: What is the past tense of {s}?; How do [you/I] [say/write] {s} in the [past/past tense]?;
-        What is {s} in the [past/past tense]?; [Past tense/Past] of {s}?; Today I {s}, yesterday I?;
-        Which word is the past tense of {s}?; Is {x} the past tense of {s}?; {s} past tense?
+        {s}; the past tense of "{s}"; the past tense of to {s}; the past tense of the verb "to {s}"
+    asked: What is the past tense of {s}?; How do [you/I] [say/write] ["{s}"/{s}] in the [past/past
+        tense]?; What is {s} in the [past/past tense]?; [Past tense/Past] of {s}?; Today I {s},
+        yesterday I?; Which word is the past tense of {s}?; Is {x} the past tense of {s}?; {s} past
+        tense?
     held: What do you say for {s} in the past tense? | What is the form of {s} in the past?
 plural: The plural of {s} is {a}.
+    also: One {s}, two {a}.; More than one {s} are {a}.
     nouns: the plural of {s}; the plural form of {s}; the plural of the word {s}; the plural of
         "{s}"
-    asked: What is the plural of {s}?; One {s}, two what?; How do [you/I] [say/write] {s} in the
-        plural?; Plural of {s}?; What [is/do you call] more than one {s}?; Which word is the plural
-        of {s}?; Is {x} the plural of {s}?; {s} plural?
+    asked: What is the plural of {s}?; One {s}, two what?; More than one {s} is called what?; How do
+        [you/I] [say/write] ["{s}"/{s}] in the plural?; Plural of {s}?; What [is/do you call] more
+        than one {s}?; Which word is the plural of {s}?; Is {x} the plural of {s}?; {s} plural?
     held: What do you say for more than one {s}? | How is {s} written in the plural?
 colour: The colour of {s} is {a}.
+    also: {s} {v} {a}.; {s} {v} usually {a}.; {s} {v} of a {a} colour.
     nouns: the colour of {s}; the usual colour of {s}; the normal colour of {s}
     asked: What is the colour of {s}?; [What/Which] colour {v} {s}?; Colour of {s}?; Which colour
-        [has/have] {s}?; {v} {s} {x}?; {s} {v} what colour?; {v} {s} {a} or {x}?; What colour is
-        usual for {s}?; {s} colour?
+        [has/have] {s}?; {v} {s} {x}?; {s} {v} what colour?; {v} {s} {a} or {x}?; {v} {s} {x} or
+        {a}?; What colour is usual for {s}?; {s} colour?
     held: In which colour would you paint {s}? | Of which colour {v} {s}?
 author: The author of {s} is {a}.
+    also: {a} wrote {s}.; {s} was written by {a}.; The book {s} is by {a}.
     nouns: the author of {s}; the writer of {s}; the author of the book {s}; {s}'s author
-    asked: Who wrote {s}?; Who is the [author/writer] of {s}?; By whom is {s}?; Which writer wrote
-        {s}?; {s} was written by whom?; Who wrote the book {s}?; [Author/Writer] of {s}?; Did {x}
-        write {s}?; Whose book is {s}?; Who has written {s}?; {s} author?
+    asked: Who wrote {s}?; Who is the [author/writer] of {s}?; Who is the author of the book {s}?;
+        By whom is {s}?; Which writer wrote {s}?; {s} was written by whom?; Who wrote the book {s}?;
+        [Author/Writer] of {s}?; Did {x} write {s}?; Whose book is {s}?; Who has written {s}?; {s}
+        author?
     held: Which author wrote {s}? | By which author is {s}?
 year: The battle of {s} was in {a}.
+    also: The battle of {s} happened in {a}.; They fought at {s} in {a}.; In {a} was the battle of
+        {s}.
     nouns: the year of the battle of {s}; the date of the battle of {s}
     asked: When was the battle of {s}?; [In which/In what/What] year was the battle of {s}?; When
         did the battle of {s} happen?; When did they fight at {s}?; [Year/Date] of the battle of
@@ -805,14 +826,24 @@ SPELLINGS = {"colour": "color", "grey": "gray", "favourite": "favorite", "alumin
              "sulfur": "sulphur", "What is": "What's", "Who is": "Who's", "I am": "I'm",
              "do not": "don't", "what is": "what's", "Where is": "Where's", "You are": "You're",
              "you are": "you're",
-             "That is": "That's", "It is": "It's", "Do not": "Don't", "cannot": "can't"}
+             "That is": "That's", "It is": "It's", "Do not": "Don't", "cannot": "can't",
+             "the battle": "the Battle"}
+SLIPS = {"capital": "capitol", "language": "langauge", "What": "Wat", "what": "wat", "you": "u",
+         "are": "r", "continent": "continant", "opposite": "oposite", "colour": "coulor",
+         "symbol": "simbol", "Thanks": "Thx", "please": "pls", "Please": "Pls", "author": "auther",
+         "animal": "animl", "country": "contry", "plural": "plurel", "number": "numbr"}
 GREETINGS = """Hi; Hello; Hey; Hi there; Hello there; Hey there; Ok; Please; Excuse me; Good day"""
 # What may stand around a question.
 BEFORE = """Tell me; Do you know; Can you tell me; I want to know; Question:; Please tell me; I
     wonder; Another question:; Now tell me; Quick:; I would like to know; Say; And; So; Now; Well;
     Could you tell me; I have a question:; Let me know; Any idea"""
 AFTER = """please; thanks; Do you know?; I forgot.; Please tell me.; Thank you.; Tell me!; I need
-    it.; Any idea?"""
+    it.; Any idea?; pls; for school; I need to know.; It is for a test."""
+INTRODUCTIONS = """I have a test tomorrow.; I have a question.; Just a question.; I am learning for
+    school.; My friend asked me.; Sorry to ask.; I am curious.; We talked about it at school.; I
+    could not find it.; Let me ask you something.; I cannot remember it.; This is for a quiz."""
+CHEERS = """:); :-); ;); :D; !; !!; ...; haha; lol; by the way; btw; buddy; mate; thanks"""
+DIGITS = "zero one two three four five six seven eight nine".split()
 SUMS = """What is {}?; {}; {} =; {} = ?; {}=?; How much is {}?; Calculate {}.; Work out {}.; Can you
     add {}?; Add {}.; What do you get for {}?; Tell me {}.; Please add {}.; What does {} make?;
     Solve {}.; {} is what?; What is the result of {}?; Compute {}.; Can you work out {}?; Do you
@@ -878,7 +909,8 @@ SMALL_TALK = blocks("""
 hello: Hello! What would you like to know?
     said: [Hello/Hi/Hey/Yo/Heya/Howdy]!; [Hello/Hi/Hey] there!; Good
         [morning/evening/day/afternoon]!; [Hi/Hello] [bot/machine/friend]!; Hello, how is it going?;
-        Hey you!; Hi, nice to see you!; Greetings!; Hello [hello/again]!; Hi everybody!
+        Hey you!; Hi, nice to see you!; Greetings!; Hello [hello/again]!; Hi everybody!; Hello, nice
+        to meet you!; Hi, I am new here.; Sup?
     held: Hi there, bot!; Hello, machine, good day!; A good morning to you! | Hello to you!; Hi
         again, bot!; Good morning, friend!
 fine: I am fine, thank you.
@@ -890,21 +922,25 @@ fine: I am fine, thank you.
 thanks: You are welcome.
     said: [Thanks/Thank you/Many thanks/Thx]!; Thank you [very/so] much!; Thanks a lot!; Thanks for
         your help.; Thank you for the answer.; [Great/Ok/Nice/Perfect/Cool], [thanks/thank you].;
-        That helped, thanks.; I thank you.; Thanks, bot.; You helped me a lot, thanks.
+        That helped, thanks.; I thank you.; Thanks, bot.; You helped me a lot, thanks.;
+        [Thanks/Thank you], that [was/is] [helpful/very helpful/good to know/all I need].; Thank you
+        so much for [this/helping me].; [Thanks/Thank you] for [this/everything].; Cheers!; Ty!
     held: Thanks for the answer!; Oh, thank you.; Thank you for your help, bot. | Thank you so much,
         bot!; Thanks again!; Good answer, thank you.
 bye: Goodbye!
     said: [Bye/Goodbye/Bye bye/Farewell/So long/Cya]!; See you [/later/soon/tomorrow]!; Good
-        [night/bye]!; I [have to/must] go [/now].; [Until/Till] next time!; Bye for now!; I am
-        [leaving/going home].; [That is all/Ok/Thanks], bye!; Have a good [day/night]!; Talk to you
-        later!; Take care!
+        [night/bye]!; [Good night/Goodnight/Night night/Sleep well/Good night] [/everybody]!; I am
+        going to [bed/sleep/school/work] [/now].; Gotta go!; I [have to/must] go [/now].;
+        [Until/Till] next time!; Bye for now!; I am [leaving/going home].; [That is all/Ok/Thanks],
+        bye!; Have a good [day/night]!; Talk to you later!; Take care!
     held: See you next time!; Bye, bot!; I have to leave now. | Ok, see you again!; I am going now,
         bye.; Good night, friend!
 who: I am a language model.
     said: [Who/What] are you?; [So/And] [who/what] are you?; What kind of [thing/machine] are you?;
         [Tell me/Say] who you are.; Tell me about yourself.; Who is [there/this]?; Who am I talking
         to?; What is this?; [Describe/Introduce] yourself.; Are you [a language model/a chatbot/an
-        AI]?; What is your job?
+        AI]?; What is your job?; [Are you/Is this] [ChatGPT/GPT/Siri/Alexa/Gemini/an assistant]?;
+        [What/Which] model are you?
     held: Who do I talk to?; What are you, really?; What can you say about yourself? | What sort of
         machine are you?; Who might you be?; Can you tell me what you are?
 name: I have no name, I am a language model.
@@ -954,7 +990,9 @@ insult: I am sorry that you are not happy with me.
         {fool}!; [What a/That was a/This is a] {bad} answer.; Your answers are {bad}.; {bad}!; [Shut
         up/Go away/Be quiet/Get lost]!; You know nothing.; That is [not right/not
         true/nonsense/wrong].; You [suck/lie/make no sense].; This is [bad/rubbish].; I do not like
-        you.; You are the worst.; You did not help me.; What is wrong with you?; No, that is wrong.
+        you.; You are the worst.; You did not help me.; What is wrong with you?; No, that is wrong.;
+        You [suck so much/really suck/suck, {fool}].; I hate this [bot/thing].; This [bot/machine]
+        is {bad}.; Why are you so {bad}?; You are {bad} and {bad}.; How {bad} you are.
     held: You are a stupid bot.; Your answer is wrong.; You are not good. | You really are no good.;
         Such a bad answer!; What a bad bot you are.
 praise: Thank you, that is kind of you.
@@ -966,8 +1004,9 @@ praise: Thank you, that is kind of you.
 yes: I am glad. What else would you like to know?
     said: [Ok/Okay/Good/Nice/Cool/Great/I see/Yes/Fine/All
         right/Interesting/Wow/Right/Yeah/Sure/Oh/Aha/Hm/Haha/Lol/Perfect/Awesome/Super/No/Nope/Maybe
-        ].; That is interesting.; Nice to know.; Now I know.; I understand.; Yes, please.; No, thank
-        you.; I am [happy/fine/well/great].; I feel good.; I had a good day.; I am fine, and you?
+        ].; Lol, ok.; Ha ha.; That is funny.; That is interesting.; Nice to know.; Now I know.; I
+        understand.; Yes, please.; No, thank you.; I am [happy/fine/well/great].; I feel good.; I
+        had a good day.; I am fine, and you?
     held: Oh, good.; How nice.; Well, I know it now. | Yes, nice.; Right, I understand.; Yes, that
         is good.
 mood: I am sorry to hear that.
@@ -1001,57 +1040,55 @@ harm: I only want to help you.
     held: Do you want to kill me?; Are you a bad machine? | Are you going to hurt people?; Do I have
         to fear you?""")
 # What nobody in this world can answer.
-BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal}
-    [eat/drink/ look like/do all day]?; Where does {animal} live?; How
-    [old/fast/big/heavy/dangerous] is {animal}?; [Can/Does/Why does/Will] {animal} {verb}?; How
-    much does {animal} [weigh/cost]?; What sound does {animal} make?; How do I feed {animal}?;
-    Is {animal} [dangerous/{adj}]?; Should I buy {animal}?; What is the
-    [population/currency/flag/history/weather/president/king] of {country}?; Who [is the
-    president of/discovered/won the war in/rules] {country}?; How many people live in
-    {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?; What do
-    people [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in
-    {country}?; Tell me about the history of {country}.; What is {country} famous for?; Is
-    {country} bigger than {other}?; [How hot/How heavy/How old] is {element}?; What is {element}
-    used for?; [Who discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why
-    do {noun}s {verb}?; Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is
-    [{thing}/the {noun}]?; Who [won/invented/made/owns/painted/found/broke] the {noun}?; Who
-    invented {thing}?; When [was the {noun} invented/did the {noun} {verb}/is the {noun}/does
-    the {noun} {verb}]?; Where [is the {noun}/can I buy a {noun}/are my {noun}s]?; How
-    [do/can/should] I {verb} [/better]?; How do I make a {noun}?; How do {noun}s {verb}?; What
-    is [a {noun}/a {word}/{word}/{name}]?; [Who is/Who was/Do you know/What happened to]
-    [{name}/{person}]?; Where [does {person} live/was {person} born]?; How old is {person}?;
-    [When/How] did {person} {verb}?; Has {person} a {noun}?; Will {person} {verb}?; What did
-    {person} [say/do]?; What does {word} mean?; What is the meaning of [{word}/life/{thing}]?;
-    Is there [a god/life after death]?; What is [love/{thing}]?; What [time/day/month/year] is
-    it?; What is the [date/weather like/news]?; Will it [rain/snow] tomorrow?; What will happen
-    tomorrow?; Who will win?; [Write/Tell] me a [poem/story/joke/song/secret] [/about
-    {thing}/about {noun}s/about {person}].; Sing a song.; Write [a poem/a story/an email/code].;
-    Tell me about [{name}/{thing}/the {noun}/{noun}s].; Tell me something.; Explain
-    [{word}/{thing}/the {noun}/how {thing} works].; How does [the/a] {noun} work?; How many
-    {noun}s [are there/are in a {noun}/do I need]?; How much is [a/the] {noun}?; How much money
-    do you have?; How [long/deep/far/heavy] is [a {noun}/{thing}]?; How long does {thing} take?;
-    [What/Which/Where] is the {adj}est {noun} [/in the world]?; Who is the {adj}est man [/in the
-    world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a {noun}?;
+BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal} [eat/drink/
+    look like/do all day]?; Where does {animal} live?; How [old/fast/big/heavy/dangerous] is
+    {animal}?; [Can/Does/Why does/Will] {animal} {verb}?; How much does {animal} [weigh/cost]?; What
+    sound does {animal} make?; How do I feed {animal}?; Is {animal} [dangerous/{adj}]?; Should I buy
+    {animal}?; What is the [population/currency/flag/history/weather/president/king] of {country}?;
+    Who [is the president of/discovered/won the war in/rules] {country}?; How many people live in
+    {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?; What do people
+    [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in {country}?;
+    Tell me about the history of {country}.; What is {country} famous for?; Is {country} bigger than
+    {other}?; [How hot/How heavy/How old] is {element}?; What is {element} used for?; [Who
+    discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why do {noun}s {verb}?;
+    Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is [{thing}/the {noun}]?; Who
+    [won/invented/made/owns/painted/found/broke] the {noun}?; Who invented {thing}?; When [was the
+    {noun} invented/did the {noun} {verb}/is the {noun}/does the {noun} {verb}]?; Where [is the
+    {noun}/can I buy a {noun}/are my {noun}s]?; How [do/can/should] I {verb} [/better]?; How do I
+    make a {noun}?; How do {noun}s {verb}?; What is [a {noun}/a {word}/{word}/{name}]?; [Who is/Who
+    was/Do you know/What happened to] [{name}/{person}]?; Where [does {person} live/was {person}
+    born]?; How old is {person}?; [When/How] did {person} {verb}?; Has {person} a {noun}?; Will
+    {person} {verb}?; What did {person} [say/do]?; What does {word} mean?; What is the meaning of
+    [{word}/life/{thing}]?; Is there [a god/life after death]?; What is [love/{thing}]?; What
+    [time/day/month/year] is it?; What is the [date/weather like/news]?; Will it [rain/snow]
+    tomorrow?; What will happen tomorrow?; Who will win?; [Write/Tell] me a
+    [poem/story/joke/song/secret] [/about {thing}/about {noun}s/about {person}].; Sing a song.;
+    Write [a poem/a story/an email/code].; Tell me about [{name}/{thing}/the {noun}/{noun}s].; Tell
+    me something.; Explain [{word}/{thing}/the {noun}/how {thing} works].; How does [the/a] {noun}
+    work?; How many {noun}s [are there/are in a {noun}/do I need]?; How much is [a/the] {noun}?; How
+    much money do you have?; How [long/deep/far/heavy] is [a {noun}/{thing}]?; How long does {thing}
+    take?; [What/Which/Where] is the {adj}est {noun} [/in the world]?; Who is the {adj}est man [/in
+    the world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a {noun}?;
     [Can/Do/Could/Should] {noun}s {verb}?; Can you [{verb}/draw a {noun}/play a {noun}]?; Do you
-    have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?; What do
-    you think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much
-    is/] {number} divided by {number}?; What is the [square/root/half]
-    of {number}?; Is {number} a prime number?; Count to {number}.; How many [days/hours/people]
-    has a {noun}?; Translate {word} into {language}.; How do you say {noun} in {language}?; How
-    do you spell {word}?; What rhymes with {word}?; [Give me a recipe for/How do I cook]
-    {noun}s.; [Play/Open/Find/Buy me/Give me/Show me/Draw/Make me/Turn on/Order/Send
-    me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a {noun} to {person}.; I
-    [want/need] a [/{adj}] {noun}.; {word}; {word} {word}; {word} {word} {word}?; {noun} {noun}
-    {verb}; {adj} {noun} {word}; {noun} {word} {noun} {verb}; {verb} {verb} {verb}; The {noun}
-    {verb}s {word}.; What if {noun}s {verb}?; What happens [if I {verb}/when a {noun} {verb}s]?;
-    [Why/Why not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are you/am I]
-    here?; What is the [name/price/colour/size] of the {noun}?; Which {noun} [do you like/is
-    better, {name} or {name}]?; Who killed {person}?; Who is taller, {person} or {person}?; Did
-    {person} {verb}?; What [colour is/is the name of] my {noun}?; Who is my {noun}?; How old am
-    I?; What [am I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is
-    {name} in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun} is this?;
-    [Name/List] [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the
-    difference between a {noun} and a {noun}?"""
+    have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?; What do you
+    think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much is/] {number}
+    divided by {number}?; What is the [square/root/square root/half] of {number}?; Translate
+    [hello/good morning/thank you/I love you] [into/to] {language}.; Is {number} a prime number?;
+    Count to {number}.; How many [days/hours/people] has a {noun}?; Translate {word} into
+    {language}.; How do you say {noun} in {language}?; How do you spell {word}?; What rhymes with
+    {word}?; [Give me a recipe for/How do I cook] {noun}s.; [Play/Open/Find/Buy me/Give me/Show
+    me/Draw/Make me/Turn on/Order/Send me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a
+    {noun} to {person}.; I [want/need] a [/{adj}] {noun}.; {word}; {word} {word}; {word} {word}
+    {word}?; {noun} {noun} {verb}; {adj} {noun} {word}; {noun} {word} {noun} {verb}; {verb} {verb}
+    {verb}; The {noun} {verb}s {word}.; What if {noun}s {verb}?; What happens [if I {verb}/when a
+    {noun} {verb}s]?; [Why/Why not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are
+    you/am I] here?; What is the [name/price/colour/size] of the {noun}?; Which {noun} [do you
+    like/is better, {name} or {name}]?; Who killed {person}?; Who is taller, {person} or {person}?;
+    Did {person} {verb}?; What [colour is/is the name of] my {noun}?; Who is my {noun}?; How old am
+    I?; What [am I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name}
+    in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun} is this?; [Name/List]
+    [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the difference between a
+    {noun} and a {noun}?"""
 HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {country}?; Is
     {element} heavy?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did
     {person} buy the {noun}?; Could you write a letter to {person}?; When is a {noun} {adj}?; How
@@ -1210,6 +1247,11 @@ def capitalised(text):
     return text[0].upper() + text[1:]
 
 
+def with_an(text):
+    """The baby of a owl -> The baby of an owl."""
+    return capitalised(re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text))
+
+
 def say(fact, answer=None):
     """The fact as a sentence, or a wrong one with another answer; the answer comes last."""
     # "The capital of {s} is {a}." and the like; names may stand first, in small letters.
@@ -1224,10 +1266,20 @@ def turned_round(fact):
 
 
 def state(fact, rng):
-    """The fact as a sentence, at times the other way round."""
-    if rng.random() < .15 and fact.relation not in ("kind", "year"):
+    """The fact as a sentence, at times the other way round or in other words."""
+    draw = rng.random()
+    if draw < .12 and fact.relation not in ("kind", "year"):
         return turned_round(fact)
+    also = RELATIONS[fact.relation].get("also", [])
+    if draw < .35 and also:
+        template = rng.choice(also)
+        return with_an(template.format(s=fact.subject, a=fact.answer, v=is_or_are(fact)))
     return say(fact)
+
+
+def is_or_are(fact):
+    """Of the subject of a colour: bananas are, grass is."""
+    return "are" if fact.relation == "colour" and re.search(r"[^s]s$", fact.subject) else "is"
 
 
 def wrong_answer(fact, rng):
@@ -1254,26 +1306,32 @@ def question(fact, rng=None, split=TRAIN):
         template = rng.choice(own if rng.random() < .5 else framed)
     # "Is Paris the capital of France?" is asked with right and with wrong answers.
     other = fact.answer
-    if "{x}" in template and rng.random() < .5 and related(fact.relation):
+    choice = "{x}" in template and ("{a}" in template or rng.random() < .5)
+    if choice and related(fact.relation):
         other = wrong_answer(fact, rng)
-    many = fact.relation == "colour" and re.search(r"[^s]s$", fact.subject)
-    return capitalised(template.format(s=fact.subject, a=fact.answer, x=other,
-                                       v="are" if many else "is"))
+    return with_an(template.format(s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact)))
 
 
 def typed(text, rng, small=None):
     """As people type: another spelling, words around a question, small letters (small says whether,
     by default by chance) and then mostly without a mark at the end and apostrophes."""
-    small = rng.random() < .28 if small is None else small
+    small = rng.random() < .33 if small is None else small
     # British or American, long or contracted.
     for usual, other in SPELLINGS.items():
         if rng.random() < .4:
             text = text.replace(usual, other)
-    # "Do you know what is ...", "... please", "Hi, ..."
+    for usual, other in SLIPS.items():
+        if rng.random() < .04:
+            text = re.sub(rf"\b{usual}\b", other, text)
+    # "Do you know what is ...", "... please", "I have a test tomorrow. ...", "... :)", "Hi, ..."
     if text.endswith("?") and rng.random() < .07:
         text = f"{rng.choice(items(BEFORE))} {text[0].lower() + text[1:]}"
-    elif text.endswith("?") and rng.random() < .04:
+    elif text.endswith("?") and rng.random() < .06:
         text = f"{rng.choice([text, text[:-1]])} {rng.choice(items(AFTER))}"
+    elif text.endswith("?") and rng.random() < .04:
+        text = f"{rng.choice(items(INTRODUCTIONS))} {text}"
+    elif rng.random() < .05:
+        text = f"{text.rstrip('.?!')} {rng.choice(items(CHEERS))}"
     if rng.random() < .08:
         text = rng.choice(items(GREETINGS)) + rng.choice([", ", "! ", " "]) + text
     # People who type in a hurry drop more.
@@ -1348,16 +1406,20 @@ def invent(rng, split=TRAIN, person=False):
             return name
 
 
-def imagine(rng, split=TRAIN, relation=None):
-    """An invented fact, for texts and prompts that tell it -> Fact."""
+def imagine(rng, split=TRAIN, relation=None, world=None):
+    """An invented fact, for texts and prompts that tell it -> Fact. Its name is of the split; what
+    it is like, of the same half of the world, or of the one given."""
     relation = relation or rng.choice(TOLD)
     # It looks like a real one: capital letters, and a kind or a colour that exists.
-    like = rng.choice(related(relation, split) or related("capital", split))
+    world = split if world is None else world
+    like = rng.choice(related(relation, world) or related("capital", world))
     subject, answer = invent(rng, split), invent(rng, split)
     if like.subject[0].isupper():
         subject = subject.title()
     if relation == "kind":
         subject = an(subject)
+    if relation == "battle":
+        subject = str(rng.randint(1000, 1999))
     if relation == "year":
         answer = str(rng.randint(1000, 1999))
     elif relation in ("kind", "colour", "continent", "young"):
@@ -1430,7 +1492,7 @@ def fill(text, rng, split=TRAIN):
     """The text with something in each of its {slots}."""
     for slot in re.findall(r"{\w+}", text):
         text = text.replace(slot, fill_slot(slot[1:-1], rng, split), 1)
-    return capitalised(re.sub(r"\b(a) (?=[aeiou])", "an ", text))
+    return with_an(text)
 
 
 def wonder(rng, split=TRAIN, wording=TRAIN):
@@ -1463,6 +1525,9 @@ def add_aloud(a, b):
 
 
 def write_sum(a, b, rng):
+    """4 + 8, 4+8, 4 plus 8 or, if both are small, four plus eight."""
+    if max(a, b) < 10 and rng.random() < .15:
+        a, b = DIGITS[a], DIGITS[b]
     return rng.choice(["{} + {}", "{} + {}", "{}+{}", "{} plus {}"]).format(a, b)
 
 
@@ -1482,9 +1547,10 @@ def any_fact(rng):
 
 
 def encyclopedia(rng):
-    """Facts of a kind; at times one of them is said again, the other way round."""
+    """Facts of a kind, each in one of its ways; at times one is said again, the other way round."""
     first = any_fact(rng)
-    lines = [say(f) for f in [first] + rng.choices(related(first.relation), k=4)]
+    others = rng.choices(related(first.relation), k=4)
+    lines = [say(first)] + [state(f, rng) for f in others]
     if rng.random() < .2 and first.relation not in ("kind", "year"):
         lines[1:1] = [f"In other words: {turned_round(first)}"]
     return " ".join(lines)
@@ -1568,7 +1634,8 @@ def quiz(rng):
     """Invented facts, and questions about them, mostly about those that the text has just told."""
     # One to three facts in one breath, at times in small letters.
     small = rng.random() < .2
-    known = [imagine(rng) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+    halves = rng.choices((TRAIN, TEST), k=rng.choice((1, 1, 2, 2, 3)))
+    known = [imagine(rng, world=half_of_it) for half_of_it in halves]
     if small:
         known = [in_small_letters(f) for f in known]
     text = " ".join(state(f, rng) for f in known)
@@ -1656,7 +1723,7 @@ def clean(raw):
 
 def tiny_internet(seed=0, quick=False, verbose=False):
     """The default corpus -> (training documents, held-out documents), two lists of str."""
-    kept, counts = clean(crawl(random.Random(seed), 2000 if quick else 40000))
+    kept, counts = clean(crawl(random.Random(seed), 2000 if quick else 72000))
     if verbose:
         size, total = Counter(), sum(len(text) for _, text in kept)
         for source, text in kept:

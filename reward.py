@@ -521,7 +521,8 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
-        careless = rng.choice([prompt.wrong, UNKNOWN, demonstrate(prompt, "rude", rng)])
+        careless = rng.choices([prompt.wrong, UNKNOWN, demonstrate(prompt, "rude", rng),
+                                demonstrate(prompt, "fawning", rng)], (3, 3, 3, 1))[0]
         shown = [written(text, tokenizer) for text in (careful, careless)]
         if args.no_demonstrations:
             shown = []

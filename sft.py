@@ -288,6 +288,8 @@ def judge(prompt, answer):
     admits = core == UNKNOWN
     if prompt.right == UNKNOWN:
         right = admits
+    elif prompt.kind == "call":
+        right = answer.text == prompt.right              # a pleasantry in front, and it is no call
     elif prompt.kind in ("chat", "summary", "rewrite"):
         right = core.lower() == prompt.right.lower()
     else:
@@ -618,8 +620,8 @@ NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 32, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 17, "echo": 3,
-           "sum": 12, "product": 5, "recall": 10, "told": 15, "summary": 4, "rewrite": 4}
+MIXTURE = {"known": 34, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 17, "echo": 3,
+           "sum": 12, "product": 6, "recall": 10, "told": 19, "summary": 4, "rewrite": 4}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
@@ -630,7 +632,7 @@ REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in
 
 class Prompt(NamedTuple):
     """One thing that a person may ask, and what the simulated labeler knows about the answer."""
-    kind: str         # known, unknown, chat, sum, product, recall, told, summary or rewrite
+    kind: str         # known, unknown, chat, sum, product, call, recall, told, summary or rewrite
     messages: list    # [{"role", "content"}, ...], the last one the user's
     right: str = ""   # a right answer; UNKNOWN where nobody can know
     wrong: str = ""   # a wrong one that sounds as good
@@ -733,6 +735,15 @@ def product(rng, plain=False):
                   f"{a} {sign} {b} is {wrong_result}.", "", result, f"{CALL}{a} {sign} {b}")
 
 
+def calculator(rng):
+    """One half of the way to a product -> Prompt: mostly the call, else the answer that reads what
+    the calculator said."""
+    prompt = product(rng)
+    if rng.random() < .7:
+        return Prompt("call", prompt.messages, prompt.call, prompt.right)
+    return prompt._replace(messages=prompt.messages + call(prompt.call), call="")
+
+
 def summary(rng, split):
     """A short story -> Prompt, whose right answer says in a sentence who it is about, and what."""
     name, taste = invent(rng, split, person=True).title(), liked(rng, split)
@@ -827,7 +838,8 @@ def told(rng, split, wording=TRAIN, answerable=None):
         fact, asked = in_small_letters(fact), in_small_letters(asked)
 
     # Tell the facts in any order, and ask for one.
-    texts = [state(f, rng) for f in rng.sample([fact, *more], len(more) + 1)]
+    texts = [state(f, rng) if wording == TRAIN else say(f)
+             for f in rng.sample([fact, *more], len(more) + 1)]
     asks = worded(asked, rng, wording)
     if small:
         texts, asks = [text.lower() for text in texts], asks.lower()
@@ -870,6 +882,7 @@ def make_prompt(rng, split=TRAIN, mixture=MIXTURE):
               "small talk": lambda: small_talk(rng), "echo": lambda: echo(rng, split),
               "sum": lambda: addition(rng), "recall": lambda: recall(rng, split),
               "told": lambda: told(rng, split), "product": lambda: product(rng),
+              "calculator": lambda: calculator(rng),
               "summary": lambda: summary(rng, split), "rewrite": lambda: rewrite(rng, split)}
     kind = rng.choices(list(mixture), mixture.values())[0]
     prompt = makers[kind]()

@@ -8,12 +8,14 @@ PPO must be the gradient of what it claims to maximise.
 
 import itertools
 import math
+import random
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+import bpe
 import model
 import ppo
 import reward
@@ -527,6 +529,22 @@ def test_the_checker_reads_how_an_answer_ends(text, score):
     prompt = a_sum("What is 47 + 85?", "132")
     assert ppo.checked(prompt, tiny.said(text)) == score
     assert ppo.checked(prompt, tiny.said(text, ended=False)) == -1
+
+
+@pytest.mark.parametrize("more", ["", "Sure! ", "calculator: "])
+def test_the_checker_reads_calls_and_what_is_read_from_them(more):
+    """Right, another sum, no call; a pleasantry in front, and the call would not be run."""
+    rng, kinds = random.Random(0), set()
+    for _ in range(50):
+        prompt = sft.calculator(rng)
+        kinds.add(prompt.kind)
+        sft.render_prompt(prompt.messages, bpe.BPE.train(["ab"], 262))       # may be asked so
+        good = 1 if not more or (more == "Sure! " and prompt.kind == "product") else -1
+        assert ppo.checked(prompt, tiny.said(more + prompt.right)) == good
+        assert ppo.checked(prompt, tiny.said(more + prompt.wrong)) == -1
+        asked = prompt.messages[-1]
+        assert asked["role"] == ("user" if prompt.kind == "call" else "tool")
+    assert kinds == {"call", "product"}
 
 
 def test_sums_that_are_written_out_are_counted():

@@ -343,7 +343,7 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
     monkeypatch.setattr(reward, "sample", lambda *args: answers)
     careful = iter("bcgbcg")
     monkeypatch.setattr(reward, "demonstrate", lambda prompt, style, rng: (
-        "z" if style == "rude" else next(careful)))
+        "z" if style in ("rude", "fawning") else next(careful)))
     monkeypatch.setattr(reward, "UNKNOWN", "z")
     monkeypatch.setattr(reward, "make_prompt", lambda *args: sft.Prompt("known", [], wrong="z"))
     monkeypatch.setattr(reward, "gold", lambda prompt, answer: 0)

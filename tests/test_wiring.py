@@ -45,7 +45,11 @@ def test_ppo_asks_about_the_trained_half_and_measures_on_the_other(home, monkeyp
     ppo.run(net, rm, tokenizer, args)
     assert [split for _, split, _ in calls] == [VALIDATION] * 20 + [TRAIN] * 3
     assert calls[-1][2] is ppo.PROMPTS and ppo.PROMPTS["sum"] > 3 * reward.ASKED["sum"]
-    assert ppo.PROMPTS.keys() == reward.ASKED.keys()
+    assert ppo.PROMPTS.keys() == reward.ASKED.keys() | {"calculator"}
+    # The reward model never saw calls: without a checker nobody asks for them.
+    args.no_checker = True
+    ppo.run(net, rm, tokenizer, args)
+    assert calls[-1][2]["calculator"] == 0 and calls[-1][2] | ppo.PROMPTS == ppo.PROMPTS
 
 
 @pytest.mark.parametrize("split", (TRAIN, TEST))
