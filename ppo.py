@@ -58,7 +58,8 @@ from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, gre
 # -------------------------------------------------------------------------------------- objective
 
 # What is asked here: more of what a program can check, and more of what nobody can know.
-PROMPTS = ASKED | {"sum": 26, "calculator": 14, "unknown": 20, "beyond": 22, "small talk": 22}
+PROMPTS = ASKED | {"known": 36, "unknown": 20, "beyond": 22, "small talk": 22, "sum": 26,
+                   "calculator": 14, "told": 18}
 CHECKED = ("sum", "call", "product")
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 

@@ -1721,9 +1721,15 @@ def clean(raw):
     return kept, counts
 
 
+@functools.lru_cache(1)
+def cleaned(seed, quick):
+    """What clean() makes of the crawl; a stage that asks for it twice waits for it once."""
+    return clean(crawl(random.Random(seed), 2000 if quick else 72000))
+
+
 def tiny_internet(seed=0, quick=False, verbose=False):
     """The default corpus -> (training documents, held-out documents), two lists of str."""
-    kept, counts = clean(crawl(random.Random(seed), 2000 if quick else 72000))
+    kept, counts = cleaned(seed, quick)
     if verbose:
         size, total = Counter(), sum(len(text) for _, text in kept)
         for source, text in kept:

@@ -126,10 +126,10 @@ def train(reward_model, optimizers, comparisons, tokenizer, args):
 def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = arguments(__doc__, "JSON lines of comparisons; several files with ','",
-                       steps=(325, "updates"), batch=(16, "prompts a step"),
+                       steps=(450, "updates"), batch=(16, "prompts a step"),
                        lr=(2e-3, "of AdamW, embedding and head"),
                        lr_matrix=(5e-3, "of Muon, matrices"),
-                       prompts=(5200, "prompts whose answers get ranked"),
+                       prompts=(7200, "prompts whose answers get ranked"),
                        max_tokens=(48, "of an answer"))
     parser.add_argument("--label", metavar="FILE", help="you judge: appends your choices to FILE")
     parser.add_argument("--no-demonstrations", action="store_true",
