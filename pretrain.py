@@ -10,8 +10,9 @@ manners (quarrels, myths, advertisements, questions without answers), mixed as i
 then cleaned. Its tables and grammar are the appendix, the second half of this file.
 Simpler than GPT-3: a million parameters, a thousand facts.
 
-    python pretrain.py                  three minutes on two cores; then it knows nine of ten facts
-    python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt
+    python pretrain.py                  some minutes on two cores; then it knows nine of ten facts
+    python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt,
+                                        and reads four times as much
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
                                         --data FILE)
     torchrun --nproc_per_node=2 pretrain.py       two processes share each batch
@@ -842,7 +843,8 @@ AFTER = """please; thanks; Do you know?; I forgot.; Please tell me.; Thank you.;
 INTRODUCTIONS = """I have a test tomorrow.; I have a question.; Just a question.; I am learning for
     school.; My friend asked me.; Sorry to ask.; I am curious.; We talked about it at school.; I
     could not find it.; Let me ask you something.; I cannot remember it.; This is for a quiz."""
-CHEERS = """:); :-); ;); :D; !; !!; ...; haha; lol; by the way; btw; buddy; mate; thanks"""
+# What people leave behind a line, by a slip, too: nothing but a space, half a smile.
+CHEERS = """:); :-); ; ); :D; !; !!; ...; haha; lol; by the way; btw; buddy; mate; thanks"""
 DIGITS = "zero one two three four five six seven eight nine".split()
 SUMS = """What is {}?; {}; {} =; {} = ?; {}=?; How much is {}?; Calculate {}.; Work out {}.; Can you
     add {}?; Add {}.; What do you get for {}?; Tell me {}.; Please add {}.; What does {} make?;

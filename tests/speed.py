@@ -34,7 +34,7 @@ import bpe
 import model
 import pretrain
 
-V, LAYERS, HEADS, WIDTH, T = 1024, 4, 4, 128, 128
+V, LAYERS, HEADS, WIDTH, T = 1024, 4, 2, 128, 128
 TOP = pathlib.Path(bpe.__file__).parent
 
 
@@ -100,7 +100,7 @@ def stepper(net, opts, rows=32, length=T, vocab=V):
 
 
 def ours(vocab=V, layers=LAYERS, width=WIDTH, block=T, muon=False, dtype=model.best_dtype()):
-    net = model.GPT(model.GPTConfig(vocab, layers, width // 32, width, block))
+    net = model.GPT(model.GPTConfig(vocab, layers, width // 64, width, block))
     net.dtype = dtype
     return net, (model.make_optimizers(net, .01, .02) if muon else [torch.optim.AdamW(
         net.parameters(), lr=1e-3)])
