@@ -60,7 +60,7 @@ from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, gre
 # What is asked here: more of what a program can check, and more of what nobody can know.
 PROMPTS = ASKED | {"known": 36, "unknown": 20, "beyond": 22, "small talk": 22, "sum": 26,
                    "calculator": 14, "told": 18}
-CHECKED = ("sum", "call", "product")
+CHECKED = ("sum", "call", "product")     # kinds of prompts whose answers a program can check
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
@@ -148,7 +148,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     learns from its own answers: it is trained on answers like those that it will give."""
     policy, critic, reference, reward_model = models
     checker = not (prompts or args.no_checker or by_gold)
-    mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}     # never ranked: it needs one
+    # Calls were never ranked: without a checker nobody could judge them.
+    mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}
     for iteration in range(args.steps):
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
         rng = random.Random(f"{args.seed} {iteration}")
