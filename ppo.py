@@ -12,14 +12,14 @@ Four models take part (InstructGPT, section 3.5):
                                          gold: what the simulated labeler really thinks)
 
 r comes from the reward model, but for sums and calls of the calculator, which a program can check:
-+1 if they are right, else -1 (article 5, verifiable domains). An answer that never ends gets
-UNFINISHED.
++1 if they are right and not rude, else -1 (article 5, verifiable domains). An answer that never
+ends gets UNFINISHED.
 
 Three KLs appear, in nats:
     KL penalty      log policy - log reference of this iteration's answers, per answer: beta times
                     it is taken off their scores, so that the policy stays near SFT
     KL of update    how far the policy has moved away from the one that gave these answers, per
-                    token, before its last update: updates stop once it exceeds --max-kl
+                    token, when last checked: updates stop once it exceeds --max-kl
     KL to SFT       the first one again, measured on held-out prompts, for table and picture
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
@@ -142,14 +142,12 @@ def value_loss(values, returns, mask):
 # ------------------------------------------------------------------------------------------ train
 
 def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
-    """One iteration after another. Yields (iteration, diagnostics, an example).
-
-    models = policy, critic, reference, reward model: only the first two ever change. The policy
-    learns from its own answers: it is trained on answers like those that it will give."""
+    """One iteration after another. Yields (iteration, diagnostics, an example). models: policy,
+    critic, reference, reward model; only the first two ever change. The policy learns from its own
+    answers: it is trained on answers like those that it will give."""
     policy, critic, reference, reward_model = models
     checker = not (prompts or args.no_checker or by_gold)
-    # Calls were never ranked: without a checker nobody could judge them.
-    mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}
+    mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}    # calls were never ranked
     for iteration in range(args.steps):
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
         rng = random.Random(f"{args.seed} {iteration}")
@@ -159,7 +157,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         ids, mask, lengths, answers = rollout(policy, tokenizer, batch, args.max_tokens, generator)
 
         # 2. Score. The frozen models read the finished answers: the reward model, how good each
-        #    is; the reference, how likely SFT would have been to say it.
+        #    is; the reference, how likely SFT would have been to say it. A program checks sums.
         with torch.no_grad():
             proxy = reward_model(ids, lengths)                                       # (B,)
             logp_ref = log_probs(reference, ids, mask=mask)                          # (B,T-1)
@@ -175,8 +173,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
         advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
 
-        # 4. Update. A few small steps from the same answers, until the policy has moved too far.
-        #    The first pass is the one of 3: there rho is 1.
+        # 4. Update. A few small steps from the same answers, whose advantages are whitened, until
+        #    the policy has moved too far. The first pass is the one of 3: there rho is 1.
         set_learning_rates(optimizer, 1 - iteration / args.steps)
         for epoch in range(args.epochs):
             if epoch > 0:

@@ -9,7 +9,7 @@ out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, 'Stage 3'.
 The people who rank are simulated: they have a gold score, documented in gold(), and see it through
-noise, so that two of them agree on 78 % of the pairs (InstructGPT's: 73 %). They are the appendix.
+noise, so that two of them agree on 77 % of the pairs (InstructGPT's: 73 %). They are the appendix.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a minute or two on two cores, then
@@ -466,7 +466,7 @@ def label(path, sft, tokenizer, seed):
 
 # =============================================================== appendix: the simulated labeler
 
-NOISE = .64  # of the simulated labeler, in gold: two agree on 78 % of the pairs of different gold
+NOISE = .64  # of the simulated labeler, in gold: two agree on 77 % of the pairs of different gold
 # What is asked here. The share of what nobody can know decides how readily the PPO model says "I do
 # not know.": with too little of it PPO makes things up, with too much it denies what it knows.
 ASKED = {"known": 33, "reverse": 7, "unknown": 16, "beyond": 15, "small talk": 18, "echo": 3,
