@@ -311,3 +311,29 @@ def test_behaviour_is_that_of_people_in_the_text():
         pretrain.say(fact), f"Sure! It is {fact.answer}.", pretrain.RUDE[0], "It is late.")]
     assert pretrain.behaviour_in_text(docs + ["Hello"]) == {
         "answers rightly": .5, "is rude": .25, "answers something else": .25}
+
+
+def test_a_quiz_takes_its_answers_from_both_halves_of_the_world():
+    """Names are invented, kinds and colours exist: those of the other half are met in no chat."""
+    text = "\n".join(pretrain.quiz(random.Random(seed)) for seed in range(400))
+    for split in (pretrain.TRAIN, pretrain.TEST):
+        assert {f.answer for f in pretrain.related("young", split)
+                if f" is called {f.answer}." in text}
+
+
+def test_heads_are_as_wide_as_those_of_gpt2():
+    tokenizer = bpe.BPE.train(["ab"], 262)
+    for width, heads in ((32, 1), (64, 1), (128, 2), (192, 3)):
+        args = SimpleNamespace(width=width, depth=1, batch=1, block=8, masked=False)
+        net = pretrain.make_model(args, tokenizer, torch.device("cpu"), torch.float32)
+        assert net.config.n_head == heads
+
+
+def test_only_gaps_teach_so_a_masked_step_reads_four_times_as_many_rows(monkeypatch):
+    tokenizer = bpe.BPE.train(["ab"], 262)
+    net, rows = model.GPT(model.GPTConfig(262, 1, 1, 8, 8)), []
+    monkeypatch.setattr(net, "hidden", lambda ids: rows.append(len(ids)) or net.wte(ids))
+    args = SimpleNamespace(steps=1, seed=0, batch=3, block=8)
+    tokens = np.arange(64) % 256
+    list(pretrain.train_masked(net, [], tokens, np.arange(40), tokenizer, args))
+    assert rows == [12]
