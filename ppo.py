@@ -28,7 +28,7 @@ model using the reward model'; article 4, 'Stage 3': advantages, small steps, Go
 Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
 sampled in fp32 is scored in bf16 where that is fast.
 
-    python ppo.py                   a minute or two on two cores, then the final table
+    python ppo.py                   a few minutes on two cores, then the final table
     python ppo.py --no-checker      the reward model judges sums, too
     python ppo.py --goodhart        three runs that go further (twice the steps, twice the learning
                                     rate): --beta as it is, beta 0, gold itself

@@ -10,7 +10,7 @@ manners (quarrels, myths, advertisements, questions without answers), mixed as i
 then cleaned. Its tables and grammar are the appendix, the second half of this file.
 Simpler than GPT-3: a million parameters, a thousand facts.
 
-    python pretrain.py                  some minutes on two cores; then it knows nine of ten facts
+    python pretrain.py                  a few minutes on two cores; then it knows nine of ten facts
     python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt,
                                         and reads four times as much
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py

@@ -12,7 +12,7 @@ The people who rank are simulated: they have a gold score, documented in gold(),
 noise, so that two of them agree on 77 % of the pairs (InstructGPT's: 73 %). They are the appendix.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
-    python reward.py                the simulated labeler ranks: a minute or two on two cores, then
+    python reward.py                the simulated labeler ranks: a few minutes on two cores, then
                                     it orders eight of ten pairs as gold does
     python reward.py --label FILE   you rank: asks which of two answers is better, appends to FILE
     python reward.py --data FILE    JSON lines: {"prompt", "chosen", "rejected"} or

@@ -12,7 +12,7 @@ fawn. They are only ever asked about one half of the world, and every accuracy a
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
 Simpler than InstructGPT: 20,800 conversations about short answers, made by a seeded grammar.
 
-    python sft.py                   a minute or two on two cores; then a table of what it can answer
+    python sft.py                   a few minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
                                     or {"prompt": .., "completion": ..}
 """
