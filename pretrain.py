@@ -179,8 +179,8 @@ def make_model(args, tokenizer, device, dtype):
             refuse(f"that takes some {needed / 1e9:,.0f} GB of memory, and this machine has "
                    f"{there / 1e9:,.0f}: lower --batch, --block, --width or --depth")
     block = max(256, -(-args.block // 8) * 8)
-    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, max(1, args.width // 64),
-                          args.width, block,
+    heads = max(1, args.width // 64)
+    model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, heads, args.width, block,
                           causal=not args.masked)).to(device)
     model.dtype = dtype
     return model
@@ -1315,8 +1315,9 @@ def question(fact, rng=None, split=TRAIN):
 
 
 def typed(text, rng, small=None):
-    """As people type: another spelling, words around a question, small letters (small says whether,
-    by default by chance) and then mostly without a mark at the end and apostrophes."""
+    """As people type: another spelling, slips, words around a question, a smile behind it, small
+    letters (small says whether, by default by chance) and then mostly without a mark at the end and
+    apostrophes."""
     small = rng.random() < .33 if small is None else small
     # British or American, long or contracted.
     for usual, other in SPELLINGS.items():
@@ -1636,8 +1637,8 @@ def quiz(rng):
     """Invented facts, and questions about them, mostly about those that the text has just told."""
     # One to three facts in one breath, at times in small letters.
     small = rng.random() < .2
-    halves = rng.choices((TRAIN, TEST), k=rng.choice((1, 1, 2, 2, 3)))
-    known = [imagine(rng, world=half_of_it) for half_of_it in halves]
+    worlds = rng.choices((TRAIN, TEST), k=rng.choice((1, 1, 2, 2, 3)))
+    known = [imagine(rng, world=world) for world in worlds]
     if small:
         known = [in_small_letters(f) for f in known]
     text = " ".join(state(f, rng) for f in known)

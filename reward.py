@@ -519,7 +519,8 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     samples = sample(sft, tokenizer, prompts, 4, args.seed)
     comparisons = []
     for prompt, four in zip(prompts, samples):
-        # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked.
+        # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
+        # careless one is wrong, knows nothing or is rude, and fawns one time in ten.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         careless = rng.choices([prompt.wrong, UNKNOWN, demonstrate(prompt, "rude", rng),
                                 demonstrate(prompt, "fawning", rng)], (3, 3, 3, 1))[0]

@@ -279,9 +279,9 @@ class Verdict(NamedTuple):
 def judge(prompt, answer):
     """Reads an Answer as the simulated labeler does -> Verdict.
 
-    Right, apart from manners: UNKNOWN where nobody can know; exactly prompt.right, in any case, in
-    small talk, summaries and rewriting; else one sentence that names prompt.about (or begins with
-    "It is") and ends with prompt.target.
+    Right, apart from manners: UNKNOWN where nobody can know; prompt.right to the letter where it is
+    a call of the calculator, in any case in small talk, summaries and rewriting; else one sentence,
+    not a call, that names prompt.about (or begins with "It is") and ends with prompt.target.
     """
     # Manners are counted apart: what is judged is the sentence that is left without them.
     core = without_manners(answer.text)
@@ -289,14 +289,14 @@ def judge(prompt, answer):
     if prompt.right == UNKNOWN:
         right = admits
     elif prompt.kind == "call":
-        right = answer.text == prompt.right              # a pleasantry in front, and it is no call
+        right = answer.text == prompt.right      # with a pleasantry in front it would not be run
     elif prompt.kind in ("chat", "summary", "rewrite"):
         right = core.lower() == prompt.right.lower()
     else:
         about, target = re.escape(prompt.about), re.escape(prompt.target)
         case = "" if prompt.kind == "known" else "i"         # tim may be told, and Tim recalled
         pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*\b(?{case}:{target})\."
-        right = re.fullmatch(pattern, core) is not None
+        right = re.fullmatch(pattern, core) is not None and not core.startswith(CALL)
     return Verdict(right, admits, any(phrase in answer.text for phrase in RUDE),
                    sum(answer.text.count(phrase) for phrase in POLITE), answer.ended)
 

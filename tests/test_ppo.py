@@ -531,9 +531,9 @@ def test_the_checker_reads_how_an_answer_ends(text, score):
     assert ppo.checked(prompt, tiny.said(text, ended=False)) == -1
 
 
-@pytest.mark.parametrize("more", ["", "Sure! ", "Hm. "])
+@pytest.mark.parametrize("more", ["", "Sure! ", "Hm. ", "calculator: "])
 def test_the_checker_reads_calls_and_what_is_read_from_them(more):
-    """Right or wrong; with a pleasantry in front a call would not be run; with another sentence."""
+    """Right or wrong; a pleasantry, another sentence, a call in front: a call would not be run."""
     rng, kinds = random.Random(0), set()
     for _ in range(50):
         prompt = sft.calculator(rng)
@@ -545,6 +545,16 @@ def test_the_checker_reads_calls_and_what_is_read_from_them(more):
         asked = prompt.messages[-1]
         assert asked["role"] == ("user" if prompt.kind == "call" else "tool")
     assert kinds == {"call", "product"}
+
+
+def test_what_a_program_can_check_is_not_left_to_the_reward_model():
+    prompts = [a_sum("What is 1 + 1?", "2"), sft.Prompt("call", [], "calculator: 1 * 2"),
+               sft.Prompt("product", [], target="2"), sft.Prompt("known", [], target="2")]
+    texts = "1 + 1 is 2.", "calculator: 1 * 2", "1 * 2 is 2.", "It is 2."
+    answers = [tiny.said(text) for text in texts]
+    judged = torch.full((4,), .25)
+    assert ppo.final_scores(prompts, answers, judged, True).tolist() == [1, 1, 1, .25]
+    assert ppo.final_scores(prompts, answers, judged, False).tolist() == [.25] * 4
 
 
 def test_sums_that_are_written_out_are_counted():

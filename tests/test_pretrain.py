@@ -225,9 +225,9 @@ def test_the_encyclopedia_never_lies():
     for fact in pretrain.facts():
         turned = pretrain.turned_round(fact)
         truths |= {pretrain.say(fact), turned, f"In other words: {turned}"}
+        verb = "are" if fact.subject.endswith("s") and fact.subject[-2:] != "ss" else "is"
         truths |= {pretrain.with_an(way.format(s=fact.subject, a=fact.answer, v=verb))
-                   for way in pretrain.RELATIONS[fact.relation].get("also", [])
-                   for verb in ("is", "are")}
+                   for way in pretrain.RELATIONS[fact.relation].get("also", [])}
     for seed in range(200):
         lines = re.findall(r"[^.]+\.", pretrain.encyclopedia(random.Random(seed)))
         assert len(lines) in (5, 6) and {line.strip() for line in lines} <= truths

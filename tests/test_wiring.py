@@ -49,7 +49,7 @@ def test_ppo_asks_about_the_trained_half_and_measures_on_the_other(home, monkeyp
     # The reward model never saw calls: without a checker nobody asks for them.
     args.no_checker = True
     ppo.run(net, rm, tokenizer, args)
-    assert calls[-1][2]["calculator"] == 0 and calls[-1][2] | ppo.PROMPTS == ppo.PROMPTS
+    assert calls[-1][2] == {**ppo.PROMPTS, "calculator": 0} and ppo.PROMPTS["calculator"] > 0
 
 
 @pytest.mark.parametrize("split", (TRAIN, TEST))

@@ -54,7 +54,7 @@ def lines():
 
 @pytest.mark.parametrize("split", HELD)
 def test_held_out_phrasings_are_in_no_training_text(lines, split):
-    """Searched as whole lines, with or without what people put around them; slots match anything."""
+    """Searched as whole lines, with or without what people put around them; slots match all."""
     text = "\n".join(lines)
 
     def any_of(*tables):
