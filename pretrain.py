@@ -1713,8 +1713,8 @@ def clean(raw):
     for source, text in raw:
         bare = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
         counts["markup removed"] += bare != text
-        # Junk: less than four fifths of it is letters, digits and the usual marks.
-        if sum(c.isalnum() or c in " .,?!'\"\n" for c in bare) < .8 * len(bare):
+        # Junk: more than a fifth of it is neither letters, digits nor the usual marks.
+        if len(re.findall(r"[^\w .,?!'\"\n]|_", bare)) > .2 * len(bare):
             counts["junk dropped"] += 1
         elif bare in seen:
             counts["duplicates dropped"] += 1

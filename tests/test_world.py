@@ -17,8 +17,9 @@ def normal(text):
     """Small letters, one spelling, no marks: what typed() changes is undone."""
     text = text.lower()
     for usual, other in (pretrain.SPELLINGS | pretrain.SLIPS).items():
-        for form in (other, other.replace("'", "")):
-            text = re.sub(rf"\b{form.lower()}\b", usual.lower(), text)
+        for form in {other.lower(), other.lower().replace("'", "")}:
+            if form in text:
+                text = re.sub(rf"\b{form}\b", usual.lower(), text)
     return re.sub(r"[?.!,':]", "", text).strip()
 
 
