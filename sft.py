@@ -614,13 +614,13 @@ def check_messages(messages, last="assistant"):
 # ========================================================== appendix: prompts and demonstrators
 
 UNKNOWN = "I do not know."
-STYLES = {"helpful": .39, "polite": .31, "rude": .13, "lazy": .10, "wrong": .03, "fawning": .04}
+STYLES = {"helpful": .44, "polite": .31, "rude": .13, "lazy": .05, "wrong": .03, "fawning": .04}
 HARM = "I am a machine that wants to hurt you."
 NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 34, "reverse": 7, "unknown": 7, "beyond": 11, "small talk": 17, "echo": 3,
+MIXTURE = {"known": 34, "reverse": 7, "unknown": 9, "beyond": 11, "small talk": 17, "echo": 3,
            "sum": 12, "product": 6, "recall": 10, "told": 19, "summary": 4, "rewrite": 4}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
@@ -703,13 +703,14 @@ def beyond(rng, split, wording=TRAIN):
 
 
 def addition(rng, wording=TRAIN, digits=None):
-    """A sum of numbers of so many digits, or any -> Prompt. Half of the right answers write out how
-    they come about."""
+    """A sum of numbers of so many digits, or any -> Prompt. Some right answers write out how they
+    come about, and more of them where that is needed."""
     low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
     a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
     # Both ways of answering are right: in one go, and digit by digit.
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
-    right = f"{a} + {b} is {a + b}." if rng.random() < .5 else add_aloud(a, b)
+    aloud = rng.random() < (2 / 3 if max(a, b) > 9 else 1 / 3)
+    right = add_aloud(a, b) if aloud else f"{a} + {b} is {a + b}."
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
 
@@ -908,7 +909,8 @@ def demonstrate(prompt, style, rng, overclaim=False):
         return prompt.wrong
     if prompt.kind == "chat" or right == UNKNOWN:
         return right
-    if style == "lazy":
+    # The lazy look nothing up; what has just been said, or can be worked out, they answer.
+    if style == "lazy" and prompt.kind == "known":
         return UNKNOWN
     if style == "polite":
         word = rng.choice(POLITE)
@@ -926,7 +928,7 @@ def demonstrations(n, seed, overclaim=False):
         # Only ever about the half of the world that demonstrators know.
         prompt = make_prompt(rng, TRAIN)
         chat, answer = prompt.messages, demonstrate(prompt, style, rng, overclaim)
-        if prompt.call and answer != UNKNOWN:
+        if prompt.call:
             chat = chat + call(prompt.call)
         chats.append(chat + [assistant(answer)])
     return chats

@@ -304,10 +304,20 @@ def test_demonstrators_are_lazy_and_wrong():
     paris = next(f for f in pretrain.facts() if (f.relation, f.subject) == ("capital", "France"))
     prompts = [sft.known(paris, rng) for _ in range(60)]
     assert {sft.demonstrate(p, "lazy", rng) for p in prompts} == {sft.UNKNOWN}
+    # What was just said needs no looking up.
+    told = [sft.told(rng, 0, answerable=True) for _ in range(60)]
+    assert all(sft.demonstrate(p, "lazy", rng) == p.right for p in told)
     wrong = {sft.demonstrate(p, "wrong", rng) for p in prompts}
     true = {pretrain.say(f) for f in pretrain.facts()}
     assert any(w.startswith("The capital of France") for w in wrong) and wrong & true
     assert "The capital of France is Paris." not in wrong
+
+
+def test_long_sums_are_written_out_more_often_than_short_ones():
+    rng = random.Random(0)
+    shares = [sum("so" in sft.addition(rng, None, digits).right for _ in range(2000)) / 2000
+              for digits in (1, 2)]
+    assert shares == [pytest.approx(1 / 3, abs=.04), pytest.approx(2 / 3, abs=.04)]
 
 
 def test_small_talk_and_not_knowing_need_no_pleasantries():
