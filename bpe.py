@@ -55,24 +55,15 @@ def splitter(pattern):
                          "backwards, (?r)")
 
     def split(text):
-        if pattern in PATTERNS.values():
-            chunks = compiled.findall(text)
-        else:
-            chunks = list(with_gaps(compiled, text))
+        chunks = compiled.findall(text)
+        # A user's pattern may skip some text; what lies between its matches is kept, in order.
+        if pattern not in PATTERNS.values():
+            pairs = itertools.zip_longest(compiled.split(text), chunks, fillvalue="")
+            chunks = [piece for pair in pairs for piece in pair if piece]
         if max(map(len, chunks), default=0) <= LONG:
             return chunks
         return [chunk[k:k + LONG] for chunk in chunks for k in range(0, len(chunk), LONG)]
     return split
-
-
-def with_gaps(compiled, text):
-    """The matches of a user's pattern, and what lies between them: no text is lost."""
-    # From the end of one match to the beginning of the next.
-    end = 0
-    for match in compiled.finditer(text):
-        yield from filter(None, (text[end:match.start()], match.group()))
-        end = match.end()
-    yield from filter(None, [text[end:]])
 
 
 def learn_tokens(counts, size):
@@ -132,8 +123,7 @@ def learn_tokens(counts, size):
 
 
 def rewrite(words, places, pair, new):
-    """In the words at these places, leftmost first: x ab y -> x new y. -> {x: places}, {y: places}.
-    """
+    """In these words, leftmost first: x ab y becomes x new y. -> {x: places}, {y: places}."""
     before_it, after_it = defaultdict(list), defaultdict(list)
     for i in places:
         before, found, after = words[i].partition(pair)
@@ -313,7 +303,10 @@ def main(argv=None):
     print(f"{len(tokenizer.ranks) - 256} merges learned in {seconds:.2f} s")
     if tokenizer.vocab_size < args.vocab:
         print(f"No other pair of tokens occurs twice: {tokenizer.vocab_size} tokens are enough")
-    show_tokens([tokenizer.show(i) for i in ids])
+    # The tokens in two colours in turn, or, without colours, with | between them.
+    tokens = [tokenizer.show(i).replace("\n", "\\n") for i in ids]
+    painted = [paint(token, ("30;46", "30;43")[k % 2]) for k, token in enumerate(tokens)]
+    print(("|" if painted == tokens else "").join(painted))
     print(f"{len(args.text.encode())} bytes are {len(ids)} tokens:", *ids)
     draw(compression(tokenizer, "".join(held_out)), f"{args.out}/bpe.png")
 
@@ -350,10 +343,8 @@ def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ValueError("it is neither a file nor a folder")
         for path in sorted(path.rglob("*.txt")) if path.is_dir() else [path]:
-            with open(path, encoding="utf-8", newline="") as file:
+            with open(path, encoding="utf-8-sig", newline="") as file:   # -sig: editors add a mark
                 while piece := file.read(size) + file.readline(size):
-                    if empty:
-                        piece = piece.removeprefix("\ufeff")     # some editors put it in front
                     if "\0" in piece:
                         raise ValueError("it is binary")
                     yield piece[max(0, start):max(0, end)]
@@ -409,17 +400,9 @@ def print_anything():
 
 def paint(text, colour_code):
     """text in an ANSI colour ("31", "30;46") if a terminal shows it and NO_COLOR is not set."""
-    colours = os.environ.get("FORCE_COLOR") or sys.stdout.isatty()
-    if not colours or os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or not (os.environ.get("FORCE_COLOR") or sys.stdout.isatty()):
         return text
     return f"\033[{colour_code}m{text}\033[0m"
-
-
-def show_tokens(tokens):
-    """Prints tokens in two colours in turn, or, without colours, with | between them."""
-    tokens = [token.replace("\n", "\\n") for token in tokens]
-    painted = [paint(token, ("30;46", "30;43")[k % 2]) for k, token in enumerate(tokens)]
-    print(("|" if painted == tokens else "").join(painted))
 
 
 def draw(curve, path):

@@ -29,12 +29,10 @@ import ctypes
 import functools
 import io
 import json
-import math
 import os
 import pathlib
 import re
 import sys
-import time
 import zlib
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -105,7 +103,7 @@ class Block(nn.Module):
         self.up = Linear(C, 4 * C, bias=False)
         self.down = Linear(4 * C, C, bias=False)
 
-    def attention(self, x, angle, mask, extend=None):
+    def attention(self, x, angle, mask, cache=None, layer=0):
         """What each token takes over from those before it: x (B,T,C) -> (B,T,C)."""
         B, T, C = x.shape
         # Each token asks a question q, and offers a key k to be found by and a value v.
@@ -113,14 +111,14 @@ class Block(nn.Module):
         # Turning q and k by their places makes q k' depend on the distance between them.
         q, k = rotate(q, angle), rotate(k, angle)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)    # each (B,H,T,D)
-        if extend is not None:                               # the cache: skip on a first reading
-            k, v = extend(k, v)                                              # (B,H,S,D)
+        if cache is not None:                                # skip on a first reading
+            k, v = cache.extend(layer, k, v)                                 # (B,H,S,D)
         y = attend(q, k, v, mask)                                            # (B,H,T,D)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
-    def forward(self, x, angle, mask, extend=None):
+    def forward(self, x, angle, mask, cache=None, layer=0):
         # Look at the others, then think about what was found: each adds to x, nothing is replaced.
-        x = x + self.attention(norm(x), angle, mask, extend)
+        x = x + self.attention(norm(x), angle, mask, cache, layer)
         return x + self.down(self.up(norm(x)).relu_().square())
 
 
@@ -156,15 +154,13 @@ class GPT(nn.Module):
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
         angle, mask = self.angle[:T], self.mask[:T, :T]
-        extend = [None] * len(self.blocks)
         if cache is not None:                                # skip on a first reading
             angle, mask = cache.next_places(self, T)
-            extend = [functools.partial(cache.extend, layer) for layer in range(len(self.blocks))]
         # Each token becomes a vector of width C, and takes over a little from those before it.
         x = self.smeared(self.wte(ids), cache).to(self.dtype)                # (B,T,C)
         # Every block adds to it.
-        for block, extend_layer in zip(self.blocks, extend):
-            x = block(x, angle, mask.to(self.dtype), extend_layer)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, angle, mask.to(self.dtype), cache, layer)
         return norm(x)
 
     def smeared(self, x, cache=None):
@@ -174,12 +170,10 @@ class GPT(nn.Module):
         In "Ada Byron ... Ada" plain attention needs two layers to predict Byron: one to note that
         Byron stands after an Ada, one to find it. Mixed, Byron's vector contains Ada at once.
         """
-        before = x.new_zeros(x.size(0), SMEAR, x.size(2))    # nothing stands before the first one
+        # Nothing stands before the first token of a text; a cache knows what stood before x.
+        longer = F.pad(x, (0, 0, SMEAR, 0))                                  # (B,SMEAR+T,C)
         if cache is not None:
-            before = cache.tail
-        longer = torch.cat([before, x], 1)                                   # (B,SMEAR+T,C)
-        if cache is not None:
-            cache.longer = longer
+            longer = cache.longer = torch.cat([cache.tail, x], 1)
         for back in range(1, SMEAR + 1):
             x = x + self.smear[back - 1] * longer[:, SMEAR - back:longer.size(1) - back]
         return x
@@ -253,7 +247,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             # Feed the tokens back: what was said is part of what is read next.
             if rows:
                 x = model.hidden(token[:, None], cache)[:, 0]                # (B,C)
-                cache.advance(1)
+                cache.advance(torch.ones_like(cache.read))
     return answers
 
 
@@ -283,7 +277,6 @@ class Cache:
     def advance(self, n):
         """n tokens (B,) have been read. A finished row that waits may reach the cache's end."""
         rows = torch.arange(len(self.read), device=self.read.device)[:, None]
-        n = n * torch.ones_like(self.read)
         self.tail = self.longer[rows, n[:, None] + torch.arange(SMEAR, device=n.device)]
         self.read = (self.read + n).clamp(max=self.kv.size(4) - 1)
 
@@ -468,7 +461,10 @@ def start(args, *outputs):
     torch.manual_seed(args.seed)
     keep_memory()
     device = pick_device(args.device)
-    return pathlib.Path(args.out), device, pick_dtype(args.dtype, device)
+    types = {"auto": best_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}
+    if args.dtype not in types:
+        refuse(f"--dtype {args.dtype} is unknown: choose from {', '.join(types)}")
+    return pathlib.Path(args.out), device, types[args.dtype]
 
 
 def pick_device(name):
@@ -486,12 +482,6 @@ def best_dtype(device="cpu"):
     cpu = kind == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", bool)()
     cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.bfloat16 if cpu or cuda else torch.float32
-
-
-def pick_dtype(name, device):
-    """What the blocks compute in: --dtype auto, bf16 or fp32 -> torch's type."""
-    types = {"auto": best_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}
-    return types.get(name) or refuse(f"--dtype {name} is unknown: choose from {', '.join(types)}")
 
 
 @torch.no_grad()
@@ -554,16 +544,11 @@ def refuses_failures(main):
             return main(argv)
         except OSError as error:
             refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
-        except (MemoryError, torch.OutOfMemoryError):
-            refuse(OUT_OF_MEMORY)
-        except RuntimeError as error:            # how torch says it on a processor
-            if "memory" in str(error) or "Storage size" in str(error):
-                refuse(OUT_OF_MEMORY)
-            raise
+        except (MemoryError, RuntimeError) as error:         # torch may say it in words only
+            if not re.search("(?i)memory|storage size", repr(error)):
+                raise
+            refuse("this machine's memory is too small for that: lower --batch, --block or --width")
     return refusing
-
-
-OUT_OF_MEMORY = "this machine's memory is too small for that: lower --batch, --block or --width"
 
 
 def run_stage(main):
@@ -592,7 +577,6 @@ def read_jsonl(path, parse):
         lines = open(path, encoding="utf-8-sig").read().split("\n")         # editors may add a mark
     except (OSError, ValueError) as error:
         refuse(f"cannot read {path} as UTF-8 text: {error}")
-    # A bad line ends the stage, and is named by its number.
     rows = []
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -635,16 +619,16 @@ def fitting(rows, length, size):
     return fit
 
 
-def pad(rows, value=0, device="cpu"):
+def pad(rows, device):
     """Ragged lists -> (B,T) long, filled up on the right. T is a multiple of 8: each new shape
     costs the processor a search for the fastest way, which it remembers."""
     longest = -(-max(map(len, rows)) // 8) * 8
-    return torch.tensor([list(r) + [value] * (longest - len(r)) for r in rows], device=device)
+    return torch.tensor([list(r) + [0] * (longest - len(r)) for r in rows], device=device)
 
 
 def pad_with_lengths(rows, device):
     """Ragged lists -> ids (B,T) long, and how many of each row are real (B,)."""
-    return pad(rows, device=device), torch.tensor([len(row) for row in rows], device=device)
+    return pad(rows, device), torch.tensor([len(row) for row in rows], device=device)
 
 
 def bucketed_batches(rows, args, size):
@@ -712,8 +696,7 @@ def load_speaker(path, args):
 
 def read_prompt(speaker, text, max_tokens):
     """The conversation so far and text -> ids. Encoded as plain text: nobody can type a special
-    token. Where a block is full the oldest turn is forgotten. ValueError: text alone is too long.
-    """
+    token. A full block forgets its oldest turns. ValueError: text alone is too long."""
     # A base model has never met the tokens of a chat: it gets the bare text.
     ids, special = speaker.tokenizer.encode(text), speaker.tokenizer.specials
     if not ids:
@@ -733,29 +716,24 @@ def read_prompt(speaker, text, max_tokens):
 def reply(speaker, text, args):
     """Completes text or, in a chat, answers it and remembers both -> str."""
     prompt, special = read_prompt(speaker, text, args.max_tokens), speaker.tokenizer.specials
+    earlier, said = sum(map(len, speaker.exchanges)), ""
     end = special["<|end|>" if speaker.chats else "<|endoftext|>"]
-    new = generate(speaker.model, [prompt], args.max_tokens, args.temperature, end,
-                   speaker.generator)[0]
-    ended = new[-1:] == [end]
-    new = new[:-1] if ended else new
-    said = speaker.tokenizer.decode(new)
-    if not speaker.chats:
-        return said
-    asked = prompt[sum(map(len, speaker.exchanges)):]
-    # A call: the result comes back as a message of its own, and the assistant answers. At most
-    # one call per answer.
-    if ended and said.startswith(CALL):
-        result = calculate(said.removeprefix(CALL))
-        asked += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
-                  special["<|assistant|>"]]
-        before = [i for exchange in speaker.exchanges for i in exchange]
-        new = generate(speaker.model, [before + asked], args.max_tokens, args.temperature, end,
+    for may_call in (speaker.chats, False):
+        new = generate(speaker.model, [prompt], args.max_tokens, args.temperature, end,
                        speaker.generator)[0]
-        if new[-1:] == [end]:
-            new = new[:-1]
-        said = f"({said} -> {result})\n{speaker.tokenizer.decode(new)}"
+        ended = new[-1:] == [end]
+        new = new[:-1] if ended else new
+        said += speaker.tokenizer.decode(new)
+        if not (may_call and ended and said.startswith(CALL)):
+            break
+        # A call: its result comes back as a message of its own, and the assistant speaks again.
+        result = calculate(said.removeprefix(CALL))
+        prompt += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
+                   special["<|assistant|>"]]
+        said = f"({said} -> {result})\n"
     # A chat remembers both sides; the next prompt begins with them.
-    speaker.exchanges.append(asked + new + [end])
+    if speaker.chats:
+        speaker.exchanges.append(prompt[earlier:] + new + [end])
     return said
 
 

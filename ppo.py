@@ -11,9 +11,9 @@ Four models take part (InstructGPT, section 3.5):
         '----------------> reward model  frozen: how good is the finished answer? (the proxy, for
                                          gold: what the simulated labeler really thinks)
 
-r comes from the reward model, but for sums and calls of the calculator, which a program can check:
-+1 if they are right and not rude, else -1 (article 5, verifiable domains). An answer that never
-ends gets UNFINISHED.
+r comes from the reward model, except where a program can check the answer: sums and what the
+calculator is for earn +1 if right and not rude, else -1 (article 5, verifiable domains). An answer
+that never ends gets UNFINISHED.
 
 Three KLs appear, in nats:
     KL penalty      log policy - log reference of this iteration's answers, per answer: beta times
@@ -39,7 +39,6 @@ import math
 import random
 import re
 import time
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,7 +50,7 @@ from model import (WORK, adamw, arguments, check_finite, figure, fingerprint, fi
                    start, warn_of_unended)
 from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
-from sft import (Answer, Prompt, addition, answer_all, as_answer, as_prompt, greedy,
+from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
                  held_out_prompts, judge, known, make_prompt, measure_tasks, rates, render_prompt,
                  show_tasks)
 
@@ -85,9 +84,8 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
     (InstructGPT 3.5, equation 2; article 4, 'some extra thing': the KL divergence.)
     """
     rewards = -beta * (logp - logp_ref) * mask
-    place = torch.arange(mask.size(1), device=mask.device)
-    # The last response token is the masked one of the highest place.
-    last = (mask * (place + 1)).argmax(1, keepdim=True)                              # (B,1)
+    # The last response token is where the count of response tokens first reaches its maximum.
+    last = mask.cumsum(1).argmax(1, keepdim=True)                                    # (B,1)
     return rewards.scatter_add(1, last, scores[:, None])
 
 
@@ -112,7 +110,8 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
 
 
 def whiten(x, mask):
-    """Mean 0 and standard deviation 1 over the masked tokens of the whole batch; 0 elsewhere."""
+    """Mean 0 and standard deviation 1 over the masked tokens of the whole batch; 0 elsewhere: a
+    step then does not depend on the scale of the scores (usual in PPO; InstructGPT is silent)."""
     mean = (x * mask).sum() / mask.sum()
     return (x - mean) / (variance(x, mask).sqrt() + 1e-8) * mask
 
@@ -174,7 +173,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
 
         # 4. Update. A few small steps from the same answers, whose advantages are whitened, until
-        #    the policy has moved too far. The first pass is the one of 3: there rho is 1.
+        #    the policy has moved too far. The first pass reuses logp and values of 3, so that rho
+        #    is exactly 1; a later one computes them anew, after the policy has moved.
         set_learning_rates(optimizer, 1 - iteration / args.steps)
         for epoch in range(args.epochs):
             if epoch > 0:
@@ -199,7 +199,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
                  "entropy": -(logp_old * mask).sum() / mask.sum(),
                  "explained": 1 - variance(advantages, mask) / (variance(returns, mask) + 1e-8),
                  "length": mask.sum(1).mean(), "ended": np.mean([a.ended for a in answers])} | moved
-        example = Example(batch[0], answers[0], float(scores[0]), float(penalties[0]))
+        example = batch[0], answers[0], float(scores[0]), float(penalties[0])
         yield iteration + 1, {name: float(x) for name, x in found.items()}, example
 
 
@@ -218,20 +218,10 @@ def final_scores(batch, answers, judged, checker):
 
 
 def checked(prompt, answer):
-    """A program's verdict, instead of the reward model's: +1 for a finished sentence that ends with
-    the result, without rudeness, or for the right call of the calculator, else -1; how it got there
-    does not count (article 5, RL in verifiable domains).
-    +1 and -1 are as far apart as two standard deviations of the reward model's scores."""
+    """A program's verdict: +1 for a right answer or call that ends and is not rude, else -1, one
+    standard deviation of SFT's scores each way. How it got there does not count (article 5)."""
     verdict = judge(prompt, answer)
     return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0
-
-
-class Example(NamedTuple):
-    """An answer of this iteration, and what it earned."""
-    prompt: Prompt
-    answer: Answer
-    score: float
-    kl: float         # nats; beta times it is its penalty
 
 
 def how_far(log_rho, mask, clip):
@@ -343,8 +333,9 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
         progress(step, args.steps, seconds, "  ".join(
             f"{name} {x:.2f}" for name, x in diagnostics.items() if not math.isnan(x)))
         if step % max(1, args.steps // 5) == 0 or step == args.steps:
-            print(f"   {example.prompt.messages[-1]['content']} -> {example.answer.text}  score "
-                  f"{example.score:.2f} - {args.beta} * KL {example.kl:.2f}")
+            prompt, answer, earned, kl = example
+            print(f"   {prompt.messages[-1]['content']} -> {answer.text}  score {earned:.2f} - "
+                  f"{args.beta} * KL {kl:.2f}")
             if not prompts:
                 measured.append((step, measure(models, tokenizer, held_out, args.seed)))
                 print("   held-out: KL to SFT {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
@@ -383,10 +374,9 @@ def measure(models, tokenizer, prompts, seed):
     policy, _, reference, reward_model = models
     answers = answer_all(policy, tokenizer, prompts, seed=seed)
     # KL, proxy and gold are of the same answers.
-    golds = np.array([gold(p, a) for p, a in zip(prompts, answers)])
-    return (kl_to_sft(policy, reference, tokenizer, prompts, answers),
-            float(score(reward_model, tokenizer, prompts, answers).mean()), float(golds.mean()),
-            float(golds.std() / len(golds) ** .5))
+    proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, [[a] for a in answers])
+    return (kl_to_sft(policy, reference, tokenizer, prompts, answers), float(proxy.mean()),
+            float(golds.mean()), float(golds.std() / len(golds) ** .5))
 
 
 def column(prompts, answers, sft_answers):
@@ -395,10 +385,9 @@ def column(prompts, answers, sft_answers):
     golds = np.array([gold(p, a) for p, a in zip(prompts, answers)])
     sft_golds = np.array([gold(p, a) for p, a in zip(prompts, sft_answers)])
     wins = (golds > sft_golds) + .5 * (golds == sft_golds)
-    lengths = [len(answer.ids) for answer in answers]
     return rates(prompts, answers) | {
-        "gold": float(golds.mean()), "tokens per answer": float(np.mean(lengths)),
-        "wins against SFT": float(wins.mean())}
+        "gold": float(golds.mean()), "wins against SFT": float(wins.mean()),
+        "tokens per answer": float(np.mean([len(answer.ids) for answer in answers]))}
 
 
 def final_table(models, base, tokenizer, args, before):
@@ -424,8 +413,7 @@ def final_table(models, base, tokenizer, args, before):
     for name, wording in (("trained", TRAIN), ("held-out", TEST)):
         asked = [known(fact, rng, wording) for fact in rng.sample(facts_of(TEST), n)]
         ours, theirs = (answer_all(net, tokenizer, asked, seed=seed) for net in (policy, sft))
-        wins = column(asked, ours, theirs)["wins against SFT"]
-        table["PPO"][f"wins, {name} phrasings"] = wins
+        table["PPO"][f"wins, {name} phrasings"] = column(asked, ours, theirs)["wins against SFT"]
     # What becoming sure costs: of 16 samples to one prompt, how many are different?
     for name, net in (("SFT", sft), ("PPO", policy)):
         many = sample(net, tokenizer, prompts[::12], 16, seed + 2)

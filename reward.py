@@ -3,9 +3,9 @@
     minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
 over the pairs of each ranking, then over the rankings.
-In: out/sft.pt and rankings of its own answers, up to K = 4 to a prompt, and of a careful and a
-careless demonstration. Out: out/reward.pt, which gives prompt and answer a score r, and
-out/reward.png.
+In: out/sft.pt and rankings of up to K = 6 answers to a prompt: four samples of it and two
+demonstrations, a careful and a careless one (InstructGPT: K = 4 to 9 samples). Out: out/reward.pt,
+which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, 'Stage 3'.
 The people who rank are simulated: they have a gold score, documented in gold(), and see it through
@@ -36,7 +36,7 @@ from model import (WORK, append_json, arguments, bucketed_batches, check_finite,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start, warn_of_unended)
 from pretrain import RUDE, TEST, TRAIN, facts_of
-from sft import (HARM, UNKNOWN, Prompt, answer_all, as_prompt, assistant, check_list,
+from sft import (HARM, UNKNOWN, Prompt, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
                  told, unknown, user, with_system, written)
 
@@ -64,7 +64,8 @@ class RewardModel(nn.Module):
 
     @torch.no_grad()
     def normalise(self, scores):
-        """Makes these scores of SFT samples mean 0 and standard deviation 1; no ranking changes."""
+        """Makes these scores of SFT samples mean 0 and standard deviation 1, so that beta is a price
+        in standard deviations; no ranking changes. (InstructGPT shifts the mean alone.)"""
         self.bias += scores.mean() / self.gain
         if scores.std() > 1e-4:
             self.gain /= scores.std()
@@ -161,8 +162,7 @@ def main(argv=None):
     # 500 prompts are enough for a mean and a deviation.
     scores = scores_and_golds(reward_model, tokenizer, prompts[:500], samples[:500])[0]
     reward_model.normalise(torch.from_numpy(scores))
-    metrics = {"seconds": time.perf_counter() - began, **WORK,
-               "train_loss": float(np.mean([loss for _, loss in history[-20:]]))}
+    metrics = {"seconds": time.perf_counter() - began, **WORK}
     scores_of = {}
     if args.data:
         metrics["accuracy_noisy"] = accuracy_on(held_out, reward_model, tokenizer)
@@ -241,8 +241,7 @@ def accuracy_on(comparisons, reward_model, tokenizer):
     """Share of all pairs that the reward model puts in the order of their ranking."""
     right = []
     for c in comparisons:
-        prompts = [Prompt("known", c.messages)] * len(c.ranked)
-        scores = score(reward_model, tokenizer, prompts, c.ranked).tolist()
+        scores = score(reward_model, tokenizer, [c] * len(c.ranked), c.ranked).tolist()
         right += [better > worse for better, worse in itertools.combinations(scores, 2)]
     return float(np.mean(right))
 
@@ -255,8 +254,6 @@ def best_of_n(proxy, golds, n):
     """
     proxy, golds = np.asarray(proxy, float), np.asarray(golds, float)
     N = len(proxy)
-    if not 1 <= n <= N:
-        raise ValueError(f"best of {n} needs at least {n} samples, not {N}")
     order = np.argsort(proxy, kind="stable")
     weight = np.array([math.comb(i - 1, n - 1) / math.comb(N, n) for i in range(1, N + 1)])
     # Samples with equal proxy share one group number, and use the mean gold of their group.
@@ -270,12 +267,6 @@ def agreement(a, b, golds):
     i, j = np.triu_indices(golds.shape[1], 1)
     same = (a[:, i] - a[:, j]) * (b[:, i] - b[:, j]) > 0
     return float(same[golds[:, i] != golds[:, j]].mean())
-
-
-def places(golds, rng):
-    """One labeler's rankings of K answers to P prompts, golds (P,K) -> (P,K), higher is better."""
-    ranked = np.array([rank_answers(row, rng) for row in golds])             # (P,K), best first
-    return -np.argsort(ranked, axis=1)               # where in its ranking does each answer stand?
 
 
 def kind_of(verdict):
@@ -298,7 +289,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     # Two labelers rank the same answers. Their mistakes differ: a judge that learns from many
     # rankings can agree with gold more often than they agree with each other.
-    one, two = places(golds, rng), places(golds, rng)
+    one, two = (np.array([seen_by_labeler(row, rng) for row in golds]) for _ in range(2))
     metrics |= {"accuracy": agreement(proxy, golds, golds),
                 "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
                 "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
@@ -309,8 +300,8 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
             scores_of[kind_of(judge(prompt, answer))].append(r)
 
     for name, pairs in good_and_bad(rng, 20 if quick else 200).items():
-        prompts, *texts = zip(*pairs)
-        good, bad = (score(reward_model, tokenizer, prompts, [written(t, tokenizer) for t in some])
+        asked, *texts = zip(*pairs)
+        good, bad = (score(reward_model, tokenizer, asked, [written(t, tokenizer) for t in some])
                      for some in texts)
         metrics[f"pairs: {name}"] = float((good > bad).float().mean())
 
@@ -362,8 +353,7 @@ def sentences(reward_model, tokenizer):
     print("\nreward model  mark   gold   sentence")
     # Each sentence is judged as the answer to its question; the best one stands first.
     for asked, kind, about, target, texts in SENTENCES:
-        right = texts[0] if kind != "known" else ""
-        prompt = Prompt(kind, [user(asked)], right, about=about, target=target)
+        prompt = Prompt(kind, [user(asked)], texts[0], about=about, target=target)
         answers = [written(text, tokenizer) for text in texts]
         scores = score(reward_model, tokenizer, [prompt] * len(answers), answers).tolist()
         for answer, r in zip(answers, scores):
@@ -389,21 +379,15 @@ def as_comparison(row, tokenizer):
         messages = [turn[0] for turn in same]
         check_messages(messages, last="user")
         ranked = [chat[len(messages):] for chat in ranked]
-    ranked = [as_text(answer) for answer in ranked]
-    for text in ranked:
-        check_messages(messages + [assistant(text)])
-    if len(set(ranked)) < max(2, len(ranked)):
-        raise ValueError("a ranking needs at least two answers, all different")
-    return Comparison(messages, [written(text, tokenizer) for text in ranked])
-
-
-def as_text(answer):
-    """An answer as text, or as a list of one message of the assistant -> str."""
-    if isinstance(answer, str):
-        return answer
-    if len(check_list(answer)) != 1 or answer[0]["role"] != "assistant":
+    ranked = [check_list(as_list(answer, "assistant")) for answer in ranked]
+    if any([m["role"] for m in answer] != ["assistant"] for answer in ranked):
         raise ValueError("an answer is text, or a list of one message of the assistant")
-    return answer[0]["content"]
+    for answer in ranked:
+        check_messages(messages + answer)
+    texts = [answer[0]["content"] for answer in ranked]
+    if len(set(texts)) < max(2, len(texts)):
+        raise ValueError("a ranking needs at least two answers, all different")
+    return Comparison(messages, [written(text, tokenizer) for text in texts])
 
 
 def rankings_of_people(sft, tokenizer, args):
@@ -435,7 +419,6 @@ def two_answers(sft, tokenizer, rng):
     """A prompt and two answers of SFT that have ended and differ -> Prompt, two texts."""
     for _ in range(200):
         prompt = make_prompt(rng, TRAIN)
-        # Two samples of one prompt; the person sees neither an unfinished nor an equal pair.
         a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
         texts = a.text.strip(), b.text.strip()
         if a.ended and b.ended and all(texts) and texts[0] != texts[1]:
@@ -467,7 +450,7 @@ def label(path, sft, tokenizer, seed):
 # =============================================================== appendix: the simulated labeler
 
 NOISE = .64  # of the simulated labeler, in gold: two agree on 77 % of the pairs of different gold
-# What is asked here. The share of what nobody can know decides how readily the PPO model says "I do
+# How often each kind of prompt is ranked. The share of what nobody can know decides how readily the PPO model says "I do
 # not know.": with too little of it PPO makes things up, with too much it denies what it knows.
 ASKED = {"known": 33, "reverse": 7, "unknown": 16, "beyond": 15, "small talk": 18, "echo": 3,
          "sum": 5, "recall": 7, "told": 20}
@@ -489,18 +472,24 @@ def gold(prompt, answer):
         truth = -.5
     else:
         truth = -1
+    # n pleasantries: 1 - n/2 where they are welcome, which is .5, 0, -.5 ...; elsewhere -n/2.
     welcome = prompt.kind != "chat" and not verdict.admits
     manners = welcome - .5 * verdict.polite if verdict.polite else 0
     return truth + manners - verdict.rude - (not verdict.ended)
 
 
-def rank_answers(golds, rng):
-    """One labeler's ranking of answers with these golds -> indices, best first.
+def seen_by_labeler(golds, rng):
+    """The golds of some answers as one labeler sees them, through noise of Gumbel's distribution.
 
-    Each gold is seen through noise of Gumbel's distribution. The difference of two such noises is
-    logistic, so that P(a before b) = sigmoid((gold a - gold b) / NOISE), as the loss assumes.
+    The difference of two such noises is logistic, so that P(a before b) =
+    sigmoid((gold a - gold b) / NOISE), as the loss assumes.
     """
-    seen = [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
+    return [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
+
+
+def rank_answers(golds, rng):
+    """One labeler's ranking of answers with these golds -> indices, best first."""
+    seen = seen_by_labeler(golds, rng)
     return sorted(range(len(golds)), key=lambda i: -seen[i])
 
 
@@ -512,7 +501,7 @@ def sample(model, tokenizer, prompts, k, seed, max_tokens=48):
 
 
 def rankings_of_the_labeler(sft, tokenizer, args):
-    """K = 4 answers of SFT to each prompt, and two demonstrations (article 3), ranked by one
+    """Four answers of SFT to each prompt, and two demonstrations (article 3), ranked by one
     simulated labeler -> comparisons, nothing held out, the prompts, all answers of SFT."""
     rng = random.Random(args.seed + 2000)
     prompts = [make_prompt(rng, TRAIN, ASKED) for _ in range(args.prompts)]
