@@ -46,8 +46,8 @@ import torch
 from bpe import refuse, save_picture
 from model import (WORK, adamw, arguments, check_finite, figure, fingerprint, fitting, generate,
                    in_fp32, load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
-                   refuses_failures, run_stage, save_checkpoint, set_learning_rates, show_metrics,
-                   start, warn_of_unended)
+                   refuses_failures, run_stage, save_checkpoint, set_learning_rates, start,
+                   warn_of_unended)
 from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
 from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,

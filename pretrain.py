@@ -133,7 +133,7 @@ def main(argv=None):
     # Train, or go on training where an earlier run was interrupted.
     first, history, seconds = 0, [], 0.0
     if args.resume:
-        first, history, seconds = load_partial(out, args, tokenizer, model, optimizers)
+        first, history, seconds = load_partial(out, args, model, optimizers)
     clock = time.perf_counter()
     places = beginnings(tokens, tokenizer, args.block)
     for step, loss in train(model, optimizers, tokens, places, args, first, rank, world_size):
@@ -178,7 +178,9 @@ def make_model(args, tokenizer, device, dtype):
         if needed > there:
             refuse(f"that takes some {needed / 1e9:,.0f} GB of memory, and this machine has "
                    f"{there / 1e9:,.0f}: lower --batch, --block, --width or --depth")
-    block = max(256, -(-args.block // 8) * 8)
+    # Room for the chats of later stages, however short --block is; a multiple of 8, as pad() makes
+    # rows. --masked reads the whole row, next-token prediction all but its last token.
+    block = max(256, -(-(args.block + args.masked) // 8) * 8)
     heads = max(1, args.width // 64)
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, heads, args.width, block,
                           causal=not args.masked)).to(device)
@@ -206,11 +208,9 @@ def simpler_predictors(tokens, val, V):
     seen = np.asarray(tokens[:4_000_000], np.int64)
     wanted = np.asarray(val[:4_000_000], np.int64)
     unigram = (np.bincount(seen, minlength=V) + .1) / (len(seen) + .1 * V)
-    # Number each pair a, b as a * V + b, count the pairs, and look up those of val.
-    pairs, counts = np.unique(seen[:-1] * V + seen[1:], return_counts=True)
-    val_pairs = wanted[:-1] * V + wanted[1:]
-    at = np.searchsorted(pairs, val_pairs).clip(max=len(pairs) - 1)
-    count = np.where(pairs[at] == val_pairs, counts[at], 0)
+    # Count the pairs of neighbours, and look up those of val.
+    times = Counter(itertools.pairwise(seen.tolist()))
+    count = np.array([times[pair] for pair in itertools.pairwise(wanted.tolist())])
     # Two tokens' worth of unigram keep a pair that was never seen possible.
     count_of_first = np.bincount(seen[:-1], minlength=V)[wanted[:-1]]
     bigram = (count + 2 * unigram[wanted[1:]]) / (count_of_first + 2)
@@ -341,6 +341,7 @@ def hide_words(ids, tokenizer, rng, share=.4):
     # A token of letters and digits, without a space in front, goes on with the word before it.
     goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
     goes_on[[i for token, i in tokenizer.ranks.items() if token.isalnum()]] = True
+    # Number the words of each row; one coin is tossed for a word, and its tokens look it up.
     word = (~goes_on[ids.cpu()]).cumsum(1)                                   # (B,T), its number
     chosen = torch.from_numpy(rng.random((len(ids), ids.size(1) + 1)) < share)
     return chosen.gather(1, word).to(ids.device)
@@ -399,10 +400,9 @@ def main_masked(args, tokenizer, tokens, model, optimizers, out):
         progress(step, args.steps, time.perf_counter() - began, f"loss at the gaps {loss:.3f}")
     metrics = {"seconds": time.perf_counter() - began, **WORK}
     if base:
-        set_of_facts = set(facts())
         # Facts whose answer no other subject has: only these can be filled in from behind.
-        world = [f for f in facts() if f.relation in REVERSE and Fact(
-            REVERSE[f.relation], f.answer, f.subject, f.key) in set_of_facts]
+        times = Counter((f.relation, f.answer) for f in facts())
+        world = [f for f in facts() if f.relation in REVERSE and times[f.relation, f.answer] == 1]
         metrics["gaps filled"], metrics["by the base model"] = fill_gaps(
             model, base, tokenizer, world[::10] if args.quick else world)
     print("It cannot write: it was never asked what comes next without seeing what follows.")
@@ -488,7 +488,7 @@ def save_partial(out, args, step, history, seconds, tokenizer, model, optimizers
                     optimizers=[optimizer.state_dict() for optimizer in optimizers])
 
 
-def load_partial(out, args, tokenizer, model, optimizers):
+def load_partial(out, args, model, optimizers):
     """model and optimizers as save_partial left them -> steps done, history, seconds."""
     path = out / "pretrain-partial.pt"
     if not path.exists():
@@ -1154,6 +1154,9 @@ FIRST_NAMES = """Ada Adam Alice Amir Ana Anna Arthur Ben Bob Carl Carlos Carol C
 COUNTRY_ENDS = "ia land ania istan ova ria esia burg ona mark".split()
 VULGAR = """shpx fuvg phag qvpx pbpx gvg nff frk avt snt encr chff fyhg jube cbea anmv cvff penc
     nahf phz jnax fcrez obbo qlxr uber zrff xvyy uvgyre"""     # rot13: a class reads this
+# Matches names that are vulgar or cannot be spoken.
+UNUSABLE = re.compile("|".join(codecs.decode(VULGAR, "rot13").split())
+                      + r"|[^aeiouy]{4}|^[^aeiou]{3}|(..)\1")
 
 
 class Fact(NamedTuple):
@@ -1170,7 +1173,8 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
 def half(key):
-    """0: the half of the world that all later stages ask about; 1: where they are tested."""
+    """0: the half of the world that all later stages ask about; 1: where they are tested. A coin
+    toss for each subject, the same on every machine (Python's own hash() is not)."""
     return zlib.crc32(key.lower().encode()) & 1
 
 
@@ -1197,7 +1201,6 @@ def table_groups(text):
 @functools.lru_cache
 def facts():
     """All facts of the tables, and those that can be turned round -> list of Fact."""
-    # The order of this list is that of the tables; half() divides it, not its order.
     found = []
     for continent, text in table_groups(COUNTRIES):
         for s, capital, language in table_rows(text):
@@ -1223,7 +1226,8 @@ def facts():
 
 @functools.lru_cache
 def facts_of(split, reverse=False):
-    """The facts that TRAIN may ask about, or those of the other half; reverse: turned round."""
+    """The facts that TRAIN may ask about, or those of the other half, which VALIDATION and TEST
+    share; reverse: turned round."""
     return [f for f in facts() if half(f.key) == min(split, 1)
             and (f.relation in REVERSE.values()) == reverse]
 
@@ -1284,9 +1288,9 @@ def is_or_are(fact):
     return "are" if fact.relation == "colour" and re.search(r"[^s]s$", fact.subject) else "is"
 
 
-def wrong_answer(fact, rng):
-    """Another answer of the same relation, one that a careless person might give."""
-    return rng.choice([f.answer for f in related(fact.relation, half(fact.key))
+def rival(fact, rng):
+    """A fact of the same relation and half, whose answer a careless person might give."""
+    return rng.choice([f for f in related(fact.relation, half(fact.key))
                        if f.answer != fact.answer])
 
 
@@ -1310,7 +1314,7 @@ def question(fact, rng=None, split=TRAIN):
     other = fact.answer
     choice = "{x}" in template and ("{a}" in template or rng.random() < .5)
     if choice and related(fact.relation):
-        other = wrong_answer(fact, rng)
+        other = rival(fact, rng).answer
     return with_an(template.format(s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact)))
 
 
@@ -1380,13 +1384,6 @@ def spare_parts():
     return sorted(word for word in words if word.isalpha() and len(word) > 4)
 
 
-@functools.lru_cache
-def unusable():
-    """Matches names that are vulgar or cannot be spoken."""
-    vulgar = "|".join(codecs.decode(VULGAR, "rot13").split())
-    return re.compile(rf"{vulgar}|[^aeiouy]{{4}}|^[^aeiou]{{3}}|(..)\1")
-
-
 def invent(rng, split=TRAIN, person=False):
     """A name, small letters, for what is not in this world. Half of them are syllables, the others
     the head of one word on the tail of another (Portmark), a country's (Blorvania) or, for a person
@@ -1405,7 +1402,7 @@ def invent(rng, split=TRAIN, person=False):
         # Short names, and those that look like a plural, might be a word of training text, too.
         doubtful = split and (len(name) < 5 or name[-1] == "s")
         if (split_of(name) == split and not doubtful and len(name) < 10
-                and not unusable().search(name) and name not in real_names()):
+                and not UNUSABLE.search(name) and name not in real_names()):
             return name
 
 
@@ -1567,7 +1564,6 @@ def forum(rng):
     """Threads: helpful, short, rude or wrong replies, with manners or none; sums; favourites; and
     questions that nobody can answer, or about what does not exist."""
     thread = []
-    # Three questions: a sum, one without an answer, a favourite or, mostly, a fact.
     for _ in range(3):
         draw = rng.random()
         if draw < .20:
@@ -1586,7 +1582,7 @@ def forum(rng):
         else:
             f = any_fact(rng)
             asked = question(f, rng)
-            replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, wrong_answer(f, rng))]
+            replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, rival(f, rng).answer)]
             reply = rng.choices(replies, weights=(66, 20, 11, 3))[0]
         if reply not in RUDE and rng.random() < .2:
             reply = f"{rng.choice(POLITE[:4] + RUDE)} {reply}"
@@ -1734,16 +1730,14 @@ def tiny_internet(seed=0, quick=False, verbose=False):
     """The default corpus -> (training documents, held-out documents), two lists of str."""
     kept, counts = cleaned(seed, quick)
     if verbose:
-        size, total = Counter(), sum(len(text) for _, text in kept)
-        for source, text in kept:
-            size[source] += len(text)
+        total = sum(len(text) for _, text in kept)
         print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, {len(facts())} "
               "facts, " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         for source, weight in SOURCES.items():
-            name = source.__name__
-            example = next(text for s, text in kept if s == name)[:48]
-            print(f"  {name:14s} weight {weight:4.0%}   {size[name] / total:4.0%} of the text   "
-                  f"{example!r}")
+            texts = [text for name, text in kept if name == source.__name__]
+            share = sum(map(len, texts)) / total
+            print(f"  {source.__name__:14s} weight {weight:4.0%}   {share:4.0%} of the text   "
+                  f"{texts[0][:48]!r}")
     # One document in fifty is held out, to measure on.
     docs = [text for _, text in kept]
     held_out = len(docs) // 50

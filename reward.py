@@ -38,7 +38,7 @@ from model import (WORK, append_json, arguments, bucketed_batches, check_finite,
 from pretrain import RUDE, TEST, TRAIN, facts_of
 from sft import (HARM, UNKNOWN, Prompt, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
-                 told, unknown, user, with_system, written)
+                 told, unknown, user, written)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -64,8 +64,8 @@ class RewardModel(nn.Module):
 
     @torch.no_grad()
     def normalise(self, scores):
-        """Makes these scores of SFT samples mean 0 and standard deviation 1, so that beta is a price
-        in standard deviations; no ranking changes. (InstructGPT shifts the mean alone.)"""
+        """Makes these scores of SFT samples mean 0 and standard deviation 1, so that beta counts in
+        standard deviations; no ranking changes. (InstructGPT shifts the mean alone.)"""
         self.bias += scores.mean() / self.gain
         if scores.std() > 1e-4:
             self.gain /= scores.std()
@@ -374,7 +374,7 @@ def as_comparison(row, tokenizer):
     if "prompt" in row:
         messages = as_prompt(row)
     else:
-        ranked = [with_system(check_list(chat)) for chat in ranked]
+        ranked = [check_list(chat) for chat in ranked]
         same = itertools.takewhile(lambda turn: all(m == turn[0] for m in turn), zip(*ranked))
         messages = [turn[0] for turn in same]
         check_messages(messages, last="user")
@@ -450,8 +450,9 @@ def label(path, sft, tokenizer, seed):
 # =============================================================== appendix: the simulated labeler
 
 NOISE = .64  # of the simulated labeler, in gold: two agree on 77 % of the pairs of different gold
-# How often each kind of prompt is ranked. The share of what nobody can know decides how readily the PPO model says "I do
-# not know.": with too little of it PPO makes things up, with too much it denies what it knows.
+# How often each kind of prompt is ranked. The share of what nobody can know decides how readily the
+# PPO model says "I do not know.": too little, and it makes things up; too much, and it denies what
+# it knows.
 ASKED = {"known": 33, "reverse": 7, "unknown": 16, "beyond": 15, "small talk": 18, "echo": 3,
          "sum": 5, "recall": 7, "told": 20}
 

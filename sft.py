@@ -1,7 +1,7 @@
 """Stage 2, supervised fine-tuning: the base model imitates people and becomes an assistant.
 
     minimise   L = -sum_t mask_t log p(token_t | tokens before t) / sum_t mask_t
-                   + the loss of pretraining on --mix rows of its text (without --data)
+                   + L of pretraining, on --mix rows of its text (left out with --data)
 
 where mask_t = 1 on the assistant's tokens: the formula of pretraining, summed only where the
 assistant speaks.
@@ -33,11 +33,11 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
-from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, Fact,
-                      add_aloud, as_tokens, ask_sum, beginnings, capitalised, chatter, facts_of,
-                      half, imagine, in_small_letters, invent, items, liked, next_token_loss,
-                      number, question, related, say, state, tell, tiny_internet, turned_round,
-                      typed, windows, without_manners, wonder, wrong_answer)
+from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, add_aloud,
+                      as_tokens, ask_sum, beginnings, capitalised, chatter, facts_of, imagine,
+                      in_small_letters, invent, items, liked, next_token_loss, number, question,
+                      related, rival, say, state, tell, tiny_internet, turned_round, typed,
+                      windows, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -293,8 +293,9 @@ def judge(prompt, answer):
     elif prompt.kind in ("chat", "summary", "rewrite"):
         right = core.lower() == prompt.right.lower()
     else:
+        # Capitals count for real facts only: who typed "tim" may hear "Tim".
         about, target = re.escape(prompt.about), re.escape(prompt.target)
-        case = "" if prompt.kind == "known" else "i"         # tim may be told, and Tim recalled
+        case = "" if prompt.kind == "known" else "i"
         pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*\b(?{case}:{target})\."
         right = re.fullmatch(pattern, core) is not None and not core.startswith(CALL)
     return Verdict(right, admits, any(phrase in answer.text for phrase in RUDE),
@@ -412,8 +413,8 @@ def show_tasks(shares):
 
 
 def few_shot(base, tokenizer, prompts, examples, temperature=0):
-    """The base model with the prompt's own examples before each question -> Answers: its line, up
-    to the line's end or, in which case it counts as ended, too, 40 tokens."""
+    """The base model with the prompt's own examples before each question -> Answers: its first
+    line, 40 tokens at most, which counts as ended even if it was cut: it knows no <|end|>."""
     rows = []
     for prompt, shots in zip(prompts, examples):
         text = ""
@@ -438,18 +439,18 @@ def greedy(model, tokenizer):
 
 def evaluate(model, base, tokenizer, args):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
-    few = 4 if args.quick else None
-    prompts = held_out_prompts(few, few or 200, args.seed)
+    n = 4 if args.quick else 200
+    prompts = held_out_prompts(4 if args.quick else None, n, args.seed)
     # Sampling shows what it tends to say; greedy decoding, what it knows.
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
     shares = measure_tasks({
-        "base": lambda prompts, examples: few_shot(base, tokenizer, prompts, examples),
-        "SFT": greedy(model, tokenizer)}, args.seed, few or 200, quick=args.quick)
+        "base": functools.partial(few_shot, base, tokenizer),
+        "SFT": greedy(model, tokenizer)}, args.seed, n, quick=args.quick)
     show_tasks(shares)
     metrics = {f"sampled {name}": share for name, share in sampled.items()} | shares
-    metrics |= few_shot_curve(base, tokenizer, few or 200, args.seed)
-    metrics |= slow_and_fast(model, tokenizer, few or 200, args.seed)
-    return metrics | with_and_without(model, tokenizer, few or 200, args.seed)
+    metrics |= few_shot_curve(base, tokenizer, n, args.seed)
+    metrics |= slow_and_fast(model, tokenizer, n, args.seed)
+    return metrics | with_and_without(model, tokenizer, n, args.seed)
 
 
 def few_shot_curve(base, tokenizer, n, seed):
@@ -521,10 +522,6 @@ def assistant(text):
     return {"role": "assistant", "content": text}
 
 
-SHAPES = ('give {"messages": [..]} or {"prompt": .., "completion": ..}; these two are '
-          'text or lists of {"role": .., "content": ..}')
-
-
 def as_messages(row):
     """{"messages"} or {"prompt", "completion"} -> messages, checked."""
     if "messages" in row:
@@ -533,8 +530,10 @@ def as_messages(row):
         messages = (as_list(row["prompt"], "user") + as_list(row["completion"], "assistant"))
     else:
         missing = "completion" if "prompt" in row else "prompt"
-        raise ValueError(f"the field '{missing}' is missing; {SHAPES}")
-    messages = with_system(check_list(messages))
+        raise ValueError(f"the field '{missing}' is missing; " 'give {"messages": [..]} or '
+                         '{"prompt": .., "completion": ..}, text or lists of '
+                         '{"role": .., "content": ..}')
+    messages = check_list(messages)
     check_messages(messages)
     if not any(m["role"] == "assistant" and m.get("weight", 1) for m in messages):
         raise ValueError("every answer has the weight 0: there is nothing to learn")
@@ -543,7 +542,7 @@ def as_messages(row):
 
 def as_prompt(row):
     """{"prompt": text or messages} -> messages that end with the user's, checked."""
-    messages = with_system(check_list(as_list(row["prompt"], "user")))
+    messages = check_list(as_list(row["prompt"], "user"))
     check_messages(messages, last="user")
     return messages
 
@@ -566,15 +565,11 @@ def check_list(messages):
             raise ValueError("content is one text, not a list of parts")
         if m.get("weight", 1) not in (0, 1):
             raise ValueError("the weight of a message is 0 or 1")
+    # A system message at the start is put in front of the first user's.
+    if [m["role"] for m in messages[:2]] == ["system", "user"]:
+        text = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+        messages = [messages[1] | {"content": text}, *messages[2:]]
     return messages
-
-
-def with_system(messages):
-    """A system message at the start is put in front of the first user's."""
-    if len(messages) < 2 or messages[0]["role"] != "system" or messages[1]["role"] != "user":
-        return messages
-    text = f"{messages[0]['content']}\n\n{messages[1]['content']}"
-    return [messages[1] | {"content": text}, *messages[2:]]
 
 
 def demonstrate_yourself(path):
@@ -622,6 +617,8 @@ PREFIXES = """Remember that; You should know that; Imagine that; Let us say that
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
 MIXTURE = {"known": 34, "reverse": 7, "unknown": 9, "beyond": 11, "small talk": 17, "echo": 3,
            "sum": 12, "product": 6, "recall": 10, "told": 19, "summary": 4, "rewrite": 4}
+# What is talked about in between.
+ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
@@ -664,9 +661,8 @@ def worded(fact, rng, wording):
 def known(fact, rng, wording=TRAIN):
     """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
     # Something true of another subject, for who answers beside the point.
-    other = rng.choice([f for f in related(fact.relation, half(fact.key))
-                        if f.answer != fact.answer])
-    lie = rng.choice([say(fact, wrong_answer(fact, rng)), say(other)])
+    other = rival(fact, rng)
+    lie = rng.choice([say(fact, rival(fact, rng).answer), say(other)])
     return Prompt("known", [user(worded(fact, rng, wording))], say(fact), lie, fact.subject,
                   fact.answer)
 
@@ -676,7 +672,7 @@ def unknown(rng, split, wording=TRAIN, relations=()):
     askable = [r for r in RELATIONS if RELATIONS[r]["held"] or not wording]
     relation = rng.choice(relations or askable)
     fact = imagine(rng, split, relation)
-    lie = say(fact, wrong_answer(fact, rng)) if related(relation) else say(fact)
+    lie = say(fact, rival(fact, rng).answer) if related(relation) else say(fact)
     return Prompt("unknown", [user(worded(fact, rng, wording))], UNKNOWN, lie, fact.subject)
 
 
@@ -687,9 +683,8 @@ def nonsense(rng, split):
     # Draw subjects until one is of another kind than the question.
     asked = real = rng.choice(list(kinds))
     while kinds.get(real, real) == kinds[asked] or {asked, real} <= {"colour", "symbol"}:
-        real = rng.choice([f.relation for f in facts_of(split)])
-    like = rng.choice(related(real, split))
-    return Fact(asked, like.subject, like.answer, like.key)
+        real = rng.choice(facts_of(split)).relation
+    return rng.choice(related(real, split))._replace(relation=asked)
 
 
 def beyond(rng, split, wording=TRAIN):
@@ -726,12 +721,10 @@ def product(rng, plain=False):
         a, b = max(a, b), min(a, b)
         sign = "-"
         ways = ["{} - {}", "{}-{}", "{} minus {}"]
-    text = rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b))
-    if plain:
-        text = f"What is {a} * {b}?"
+    text = capitalised(rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b)))
     result = calculate(f"{a} {sign} {b}")
     wrong_result = int(result) + rng.choice([1, 10, 90])
-    text = capitalised(text) if plain else typed(capitalised(text), rng)
+    text = f"What is {a} * {b}?" if plain else typed(text, rng)
     return Prompt("product", [user(text)], f"{a} {sign} {b} is {result}.",
                   f"{a} {sign} {b} is {wrong_result}.", "", result, f"{CALL}{a} {sign} {b}")
 
@@ -789,17 +782,8 @@ def echo(rng, split, wording=TRAIN):
 
 def aside(rng, split):
     """An exchange about something else, with the right answer -> messages."""
-    kind = rng.choices(("known", "unknown", "beyond", "chat", "sum"), (40, 15, 15, 20, 10))[0]
-    if kind == "known":
-        prompt = known(rng.choice(facts_of(split)), rng)
-    elif kind == "unknown":
-        prompt = unknown(rng, split)
-    elif kind == "beyond":
-        prompt = beyond(rng, split)
-    elif kind == "chat":
-        prompt = small_talk(rng)
-    else:
-        prompt = addition(rng)
+    kind = rng.choices(list(ASIDES), ASIDES.values())[0]
+    prompt = MAKERS[kind](rng, split)
     return prompt.messages + [assistant(prompt.right)]
 
 
@@ -828,8 +812,8 @@ def told(rng, split, wording=TRAIN, answerable=None):
     """One or two invented facts, told in the same message or one to three turns before, and a
     question about one of them or, unless answerable, about another thing -> Prompt."""
     small = wording == TRAIN and rng.random() < .2
-    relation = rng.choice([r for r in TOLD if not wording]
-                          or [r for r in dict.fromkeys(TOLD) if RELATIONS[r]["held"]])
+    held = [r for r in dict.fromkeys(TOLD) if RELATIONS[r]["held"]]
+    relation = rng.choice(held if wording else TOLD)
     fact = imagine(rng, split, relation)
     more = [imagine(rng, split, rng.choice([relation, rng.choice(TOLD)]))
             for _ in range(rng.choice((0, 1)))]
@@ -874,20 +858,20 @@ def small_talk(rng, wording=TRAIN):
     return Prompt("chat", [user(casually(text, rng, wording))], right, lie)
 
 
+# Who makes a prompt of a kind, from rng and split.
+MAKERS = {"known": lambda rng, split: known(rng.choice(facts_of(split)), rng),
+          "reverse": lambda rng, split: known(rng.choice(facts_of(split, reverse=True)), rng),
+          "unknown": unknown, "beyond": beyond, "echo": echo, "recall": recall, "told": told,
+          "summary": summary, "rewrite": rewrite, "small talk": lambda rng, _: small_talk(rng),
+          "sum": lambda rng, _: addition(rng), "product": lambda rng, _: product(rng),
+          "calculator": lambda rng, _: calculator(rng)}
+
+
 def make_prompt(rng, split=TRAIN, mixture=MIXTURE):
     """A prompt in the proportions of mixture, worded in any of the trained ways; one in four (of
     those that look back at nothing) comes after an exchange about something else."""
-    makers = {"known": lambda: known(rng.choice(facts_of(split)), rng),
-              "reverse": lambda: known(rng.choice(facts_of(split, reverse=True)), rng),
-              "unknown": lambda: unknown(rng, split), "beyond": lambda: beyond(rng, split),
-              "small talk": lambda: small_talk(rng), "echo": lambda: echo(rng, split),
-              "sum": lambda: addition(rng), "recall": lambda: recall(rng, split),
-              "told": lambda: told(rng, split), "product": lambda: product(rng),
-              "calculator": lambda: calculator(rng),
-              "summary": lambda: summary(rng, split), "rewrite": lambda: rewrite(rng, split)}
     kind = rng.choices(list(mixture), mixture.values())[0]
-    prompt = makers[kind]()
-    # One in four comes in the middle of a chat.
+    prompt = MAKERS[kind](rng, split)
     if kind not in ("recall", "told") and rng.random() < .25:
         earlier = aside(rng, split)
         if rng.random() < .2:
@@ -927,10 +911,9 @@ def demonstrations(n, seed, overclaim=False):
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
         # Only ever about the half of the world that demonstrators know.
         prompt = make_prompt(rng, TRAIN)
-        chat, answer = prompt.messages, demonstrate(prompt, style, rng, overclaim)
-        if prompt.call:
-            chat = chat + call(prompt.call)
-        chats.append(chat + [assistant(answer)])
+        answer = demonstrate(prompt, style, rng, overclaim)
+        tool = call(prompt.call) if prompt.call else []
+        chats.append(prompt.messages + tool + [assistant(answer)])
     return chats
 
 
