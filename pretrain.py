@@ -38,7 +38,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import BPE, read_texts, refuse, save_picture, write_file
+from bpe import BPE, read_texts, refuse, save_picture
 from model import (CALL, WORK, GPT, GPTConfig, arguments, check_device, check_finite,
                    check_specials, figure, generate, load_checkpoint, make_optimizers, plot_smooth,
                    progress, refuses_failures, run_stage, save_checkpoint, set_learning_rates,
@@ -441,13 +441,14 @@ def load_tokens(args, tokenizer, out):
     sizes = out / f"sizes-{key}.json"
     if not sizes.exists() or json.loads(sizes.read_text()) != [
             name.stat().st_size if name.exists() else None for name in names]:
-        temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in names]
+        files_made = [*names, sizes]
+        temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in files_made]
         try:
             with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
                 tokenise(args.data, files, tokenizer, dtype, train_file, val_file)
-            for new, name in zip(temporary, names):
+            temporary[2].write_text(json.dumps([new.stat().st_size for new in temporary[:2]]))
+            for new, name in zip(temporary, files_made):
                 os.replace(new, name)
-            write_file(sizes, json.dumps([name.stat().st_size for name in names]).encode())
         except OSError as error:
             refuse(f"cannot write {names[0]}: {error.strerror}")
         finally:
