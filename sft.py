@@ -6,7 +6,8 @@
 where mask_t = 1 on the assistant's tokens: the formula of pretraining, summed only where the
 assistant speaks.
 In: out/pretrain.pt and conversations of prompts and answers. Out: out/sft.pt and out/sft.png.
-Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1, the sauce.
+Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1: the sauce (the data)
+of this stage is pairs of prompt and answer, the topping (the objective) is that of pretraining.
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
@@ -678,6 +679,8 @@ def unknown(rng, split, wording=TRAIN, relations=()):
 
 def nonsense(rng, split):
     """A question whose subject is real, but has no such thing: the capital of a banana -> Fact."""
+    # Relations with one number are about things of one kind: 0 places, 1 elements, 2 books ... What
+    # colour gold has is a fair question.
     kinds = {"capital": 0, "language": 0, "continent": 0, "king": 0, "symbol": 1, "number": 1,
              "author": 2, "year": 3, "kind": 4, "young": 4, "colour": 5}
     # Draw subjects until one is of another kind than the question.
