@@ -287,6 +287,11 @@ def test_without_the_causal_mask_a_gap_sees_what_follows():
         assert same == causal
 
 
+def test_masked_training_reads_rows_of_any_length(home):
+    """It reads the whole row, where next-token prediction reads all but the last token."""
+    tiny.run("pretrain", "--masked --steps 1 --block 256")
+
+
 def test_masked_training_leaves_its_own_checkpoint(home):
     """And the base model as it was."""
     before = (home / "out/pretrain.pt").read_bytes()
