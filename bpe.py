@@ -55,6 +55,7 @@ def splitter(pattern):
                          "backwards, (?r)")
 
     def split(text):
+        """text -> its chunks, none of them longer than LONG; nothing is lost."""
         chunks = compiled.findall(text)
         # A user's pattern may skip some text; what lies between its matches is kept, in order.
         if pattern not in PATTERNS.values():

@@ -173,8 +173,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
 
         # 4. Update. A few small steps from the same answers, whose advantages are whitened, until
-        #    the policy has moved too far. The first pass reuses logp and values of 3, so that rho
-        #    is exactly 1; a later one computes them anew, after the policy has moved.
+        #    the policy has moved too far. The first reuses logp and values of 3: there rho is 1.
         set_learning_rates(optimizer, 1 - iteration / args.steps)
         for epoch in range(args.epochs):
             if epoch > 0:
