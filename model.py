@@ -8,8 +8,8 @@ ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
 
 Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
-- smear: a token takes over a share, learned for each of its numbers, of the three before it, so
-  that the first block can already look for "what followed when these stood here last?";
+- smear: the vectors of the three tokens before are added, with learned weights, so that the first
+  block can already look for "what followed when these stood here last?";
 - squared ReLU, no biases, LayerNorm without weights: cheaper, and the loss is no worse;
 - output projections start at zero: at first each block hands its input on untouched;
 - a factor on all logits that is learned: one number by which PPO can make a model surer;

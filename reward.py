@@ -3,8 +3,8 @@
     minimise   L = -mean of log sigmoid(r(prompt, better) - r(prompt, worse))
 
 over the pairs of each ranking, then over the rankings.
-In: out/sft.pt and rankings of up to K = 6 answers to a prompt: four samples of it and two
-demonstrations, a careful and a careless one (InstructGPT: K = 4 to 9 samples). Out: out/reward.pt,
+In: out/sft.pt and rankings of up to K = 6 answers to a prompt: four sampled from SFT, two by
+demonstrators, a careful and a careless one (InstructGPT: K = 4 to 9 samples). Out: out/reward.pt,
 which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, 'Stage 3'.
