@@ -774,6 +774,8 @@ def main(argv=None):
     bpe.print_anything()
     # Each checkpoint is a speaker; all of them get each line.
     speakers = [load_speaker(path, args) for path in args.checkpoints]
+    if len({speaker.name for speaker in speakers}) < len(speakers):      # out/ppo.pt ex/ppo.pt
+        speakers = [s._replace(name=path) for s, path in zip(speakers, args.checkpoints)]
     respond, once = (reply, args.prompt) if args.next is None else (likeliest, args.next)
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="surrogateescape")      # bytes that are not UTF-8 come through

@@ -444,7 +444,8 @@ def label(path, sft, tokenizer, seed):
                 count += 1
     except (KeyboardInterrupt, EOFError):
         print()
-    print(f"{count} comparisons added to {path}; python reward.py --data {path} trains on them")
+    print(f"{count} comparisons added to {path}; python reward.py --data {path} --out ex trains on "
+          "them, where ex is a copy of out")
 
 
 # =============================================================== appendix: the simulated labeler

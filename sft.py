@@ -589,7 +589,8 @@ def demonstrate_yourself(path):
                 count += 1
     except (KeyboardInterrupt, EOFError):
         print()
-    print(f"{count} demonstrations added to {path}; python sft.py --data {path} trains on them")
+    print(f"{count} demonstrations added to {path}; python sft.py --data {path} --out ex trains on "
+          "them, where ex is a copy of out")
 
 
 def check_messages(messages, last="assistant"):

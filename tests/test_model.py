@@ -154,6 +154,14 @@ def test_several_stages_answer_one_under_the_other(home, capsys):
     assert capsys.readouterr().out.count("%") == 20
 
 
+def test_checkpoints_of_one_name_are_told_apart_by_their_folders(home, capsys):
+    (home / "ex").mkdir()
+    (home / "ex/sft.pt").write_bytes((home / "out/sft.pt").read_bytes())
+    model.main("out/sft.pt ex/sft.pt --prompt Hi --max-tokens 3".split())
+    said = capsys.readouterr().out
+    assert said.index("out/sft.pt> ") < said.index("ex/sft.pt> ")
+
+
 @pytest.mark.parametrize("text, result", [
     ("17 * 24", "408"), ("3+4*5-2", "21"), ("-3 - -4", "1"), ("2*3*4", "24"), ("8 - 10*2", "-12"),
     ("007", "7"), ("12", "12"), ("0*5", "0"), ("999 * 999", "998001")])
