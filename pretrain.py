@@ -242,21 +242,20 @@ def make_up(model, tokenizer, seed):
     return "The" + tokenizer.decode(new)
 
 
-def share_right(model, tokenizer, prompts, endings):
-    """Share of the prompts that the model, greedily, continues with the given text."""
-    new = generate(model, [tokenizer.encode(p) for p in prompts], 40, 0, tokenizer.encode("\n")[0])
-    right = [tokenizer.decode(n).startswith(ending) for n, ending in zip(new, endings)]
-    return sum(right) / len(right)
-
-
 def knowledge(model, tokenizer, world, rng):
     """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
-    # A task is a list of (beginning, right ending).
+    # A task is a list of (beginning, right ending); the model continues each beginning greedily.
     sums = [(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(min(200, len(world)))]
     tasks = {"fact_completion": [(say(f)[:-len(f.answer) - 2], f" {f.answer}.") for f in world],
              "sum_in_one_go": [(f"{a} + {b} =", f" {a + b}\n") for a, b in sums],
              "sum_written_out": [(f"{a} + {b}:", f" {add_aloud(a, b)}") for a, b in sums]}
-    return {name: share_right(model, tokenizer, *zip(*task)) for name, task in tasks.items()}
+    shares = {}
+    for name, task in tasks.items():
+        prompts = [tokenizer.encode(beginning) for beginning, _ in task]
+        new = generate(model, prompts, 40, 0, tokenizer.encode("\n")[0])
+        right = [tokenizer.decode(ids).startswith(ending) for ids, (_, ending) in zip(new, task)]
+        shares[name] = sum(right) / len(right)
+    return shares
 
 
 def behaviour(fact, line):
