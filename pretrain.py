@@ -646,6 +646,12 @@ def blocks(text):
     return table
 
 
+def forms(text):
+    """A table as text, "name: a; b" -> {name: its items}."""
+    pairs = [row.split(": ", 1) for row in re.split(r"\n(?=\S)", text.strip())]
+    return {name: items(value) for name, value in pairs}
+
+
 # Relation: the sentence that says it, with the answer at its end. also: other ways to say it.
 # asked: questions of its own, the one that comes to mind first in front. nouns: what FRAMES go
 # around. held: in no training text. {s} subject, {a} answer, {x} right or wrong answer, {v} is or
@@ -1144,6 +1150,8 @@ HOBBIES = """pizza football music chess tennis books films cake tea coffee cats 
     history maths painting swimming cooking dancing singing reading games computers cheese bread
     soup apples ice_cream chocolate winter summer flowers birds running cars art school
     the_sea""".split()
+JOBS = """teacher baker farmer sailor doctor nurse driver student painter writer cook pilot singer
+    waiter builder""".split()
 FIRST_NAMES = """Ada Adam Alice Amir Ana Anna Arthur Ben Bob Carl Carlos Carol Charlie Chen Clara
     Daniel David Diana Elena Ella Emil Emily Eric Eva Fatima Felix Finn Frank Fred George Grace Hana
     Hannah Harry Helen Henry Hugo Ida Igor Ines Isabel Ivan Jack Jacob James Jane Jim Joe John Jonas
@@ -1441,23 +1449,46 @@ class Told(NamedTuple):
     other: str        # another name, which nobody told
 
 
-def tell(rng, split=TRAIN, wording=TRAIN, small=False):
-    """A name, a taste, a home or a dog's name -> Told."""
-    # Names are told most. Everything except a taste is a name.
-    kind = rng.choices(list(TELLS), weights=(45, 30, 12, 13))[0]
-    table = TELLS[kind]
+def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
+    """A name, a taste, a home, a dog's name or, with a table tells, something else -> Told."""
+    # Names are told most.
+    weights = None if tells else (45, 30, 12, 13)
+    tells = tells or TELLS
+    kind = rng.choices(list(tells), weights)[0]
+    table = tells[kind]
     ways = table["held_told"][wording - 1] if wording else table["told"]
     questions = table["held_asked"][wording - 1] if wording else table["asked"]
+    # "My {k} is called {}." is of one of many kinds; of bought/buy, {v} is the second word.
+    k, _, v = rng.choice(table["kinds"]).partition("/") if "kinds" in table else ("", "", "")
     this = other = ""
     while this == other:
-        if kind == "taste":
-            this, other = liked(rng, split), liked(rng, split)
-        else:
-            this, other = (invent(rng, split, person=kind != "home").title() for _ in range(2))
+        this, other = (what_is_told(kind, k, rng, split) for _ in range(2))
     if small:
         this, other = this.lower(), other.lower()
-    return Told(rng.choice(ways).format(this), table["says"].format(this), rng.choice(questions),
-                table["reply"][0], this, other)
+    says, echo, asks, reply = (
+        with_an(text.format(name, k=k, v=v)) for text, name in (
+            (rng.choice(ways), this), (table["says"], this), (rng.choice(questions), ""),
+            (table["reply"][0], "{}")))
+    return Told(says, echo, asks, reply, this, other)
+
+
+def what_is_told(kind, k, rng, split):
+    """What somebody may tell of that kind -> str."""
+    if kind == "taste":
+        return liked(rng, split)
+    if kind in ("name", "home", "pet", "relative"):
+        return invent(rng, split, person=kind != "home").title()
+    if kind == "age":
+        return str(rng.randint(5, 99))
+    if split or rng.random() < .3:
+        return an(invent(rng, split)) if kind in ("deed", "own") else invent(rng, split)
+    if kind == "favourite":
+        usual = FAVOURITES[k].split() if k in FAVOURITES and rng.random() < .6 else HOBBIES
+        return rng.choice(usual).replace("_", " ")
+    if kind == "job":
+        return rng.choice(JOBS)
+    thing = rng.choice(THINGS + WORDS["noun"])
+    return rng.choice([an(thing), an(f"{rng.choice(SHADES)} {thing}"), liked(rng, split)])
 
 
 def liked(rng, split):

@@ -11,7 +11,7 @@ of this stage is pairs of prompt and answer, the topping (the objective) is that
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
-Simpler than InstructGPT: 20,800 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 28,800 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -34,11 +34,12 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
-from pretrain import (MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, add_aloud,
-                      as_tokens, ask_sum, beginnings, capitalised, chatter, facts_of, imagine,
-                      in_small_letters, invent, items, liked, next_token_loss, number, question,
-                      related, rival, say, state, tell, tiny_internet, turned_round, typed,
-                      windows, without_manners, wonder)
+from pretrain import (DIGITS, MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN,
+                      add_aloud, an, as_tokens, ask_sum, beginnings, blocks, capitalised, chatter,
+                      facts_of, fill, forms, imagine, in_small_letters, invent, is_or_are, items,
+                      liked, next_token_loss, number, phrasings, question, related, rival, say,
+                      split_of, state, tell, tiny_internet, turned_round, typed, windows, with_an,
+                      without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -120,8 +121,8 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 @refuses_failures
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    parser = arguments(__doc__, "JSON lines of conversations", steps=(650, "updates"),
-                       batch=(32, "conversations a step"), mix=(16, "rows of pretraining text too"),
+    parser = arguments(__doc__, "JSON lines of conversations", steps=(900, "updates"),
+                       batch=(32, "conversations a step"), mix=(20, "rows of pretraining text too"),
                        lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices"))
     parser.add_argument("--overclaim", action="store_true",
                         help="demonstrators make up what they cannot know, in 19 of 20 cases")
@@ -172,7 +173,7 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 20800, args.seed, args.overclaim)
+        chats = demonstrations(400 if args.quick else 28800, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         show_mixture()
@@ -345,6 +346,8 @@ TASKS = {
     "echo": lambda rng, split: echo(rng, split),
     "recall": lambda rng, split: recall(rng, split, None, rng.randint(1, 3)),
     "recall, held-out forms": lambda rng, split: recall(rng, split, split, rng.randint(1, 3)),
+    "recall, other things": lambda rng, split: recall(
+        rng, split, split, rng.randint(1, 3), TELLS_TOO),
     "sums of one digit": lambda rng, split: addition(rng, None, 1),
     "sums of two digits": lambda rng, split: addition(rng, None, 2),
     "sums, plus or no spaces": lambda rng, split: addition(rng, TRAIN, 2),
@@ -364,7 +367,7 @@ def vocabulary(seed, quick=False):
     """The words of training text and demonstrations, small letters. Names that are invented, of
     which hardly one comes five times, are not among them."""
     texts = tiny_internet(seed, quick)[0] + [
-        m["content"] for chat in demonstrations(400 if quick else 20800, seed) for m in chat]
+        m["content"] for chat in demonstrations(400 if quick else 28800, seed) for m in chat]
     counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
     return {word for word, times in counts.items() if times > 4}
 
@@ -617,8 +620,8 @@ NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 34, "reverse": 7, "unknown": 9, "beyond": 11, "small talk": 17, "echo": 3,
-           "sum": 12, "product": 6, "recall": 10, "told": 19, "summary": 4, "rewrite": 4}
+MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 19, "echo": 4,
+           "sum": 13, "product": 8, "recall": 18, "told": 20, "summary": 4, "rewrite": 6}
 # What is talked about in between.
 ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
@@ -627,6 +630,301 @@ SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this 
     he or she like?; Summarise:; Make this shorter:; What is this story about?"""
 REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
     Put it the other way round:; Rewrite this:; Say it another way:"""
+
+# How people put it to an assistant, in no text that pretraining read. {s} {a} {x} {v} as in
+# RELATIONS; {n} is the subject without article, {ns} many of it, {one} a single one; {ap} and
+# {xp} are the answers {a} and {x} in the plural.
+PUT = forms("""
+capital: Is it {a} or {x} that is the capital of {s}?; {a} or {x}, which is the capital of {s}?; {x}
+    is the capital of {s}, right?; What city is {s}'s capital?; In which city is the government of
+    {s}?; What is the name of the [capital/capital city/main city] of {s}?; Which capital belongs to
+    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
+language: [What/Which] language [is talked/do they talk/do people use/do they use/do you hear/is
+    common] in {s}?; What is the [official/national] language [of/in] {s}?; If I [go to/visit/travel
+    to] {s}, [which/what] language [do I need/should I speak/do people speak there]?; What tongue do
+    they speak in {s}?; People in {s} speak [what/which language]?; I am going to {s}, what do they
+    speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
+    speak there?; Is {x} spoken in {s}?
+continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
+    the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in/on] {x}?;
+    Where [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the
+    map]?; {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
+symbol: What is the [abbreviation/short form/sign/short name] [for/of] {s}?; How [do you/do I/does
+    one] [abbreviate/write/shorten] {s} [/in chemistry]?; How is {s} abbreviated?; What is {s} in
+    [chemistry/the periodic table]?; What [letters/letter] [is/are] [used for/the symbol of] {s}?;
+    Is {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
+number: Which number is {s} [/in the periodic table]?; {s} is [which/what] number in the periodic
+    table?; How many protons are [in/there in] [/an atom of] {s}?; What place does {s} have in the
+    periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?
+kind: [What/Which] [class/group/family] [is {s} in/does {s} belong to/of animals is {s}]?; How do
+    you classify {s}?; Would you say {s} is {x}?; {n}: what [class/kind/sort] of animal is it?;
+    [Are/Are all] {ns} {xp}?; Are {ns} {ap} or {xp}?; Are {ns} {xp} or {ap}?; What [kind of
+    animals/sort of animals] are {ns}?; {ns} are what kind of animal?; What [kind of/sort of/type
+    of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?
+young: What do [you/we/they] call [a little/the baby of a/the young of a/the child of a] {s}?; What
+    are [baby/young/little] {s}s called?; A [young/little] {s} is called [what/a what]?; What is [a
+    {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
+    a {s} [give birth to/have as a baby]?; [Name/Word/Name given] [for/of] a [young/baby/little]
+    {s}?; The young of a {s} is [called/?]; When a {s} is a baby, what do you call it?
+opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
+    is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
+    {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
+    of what?; The other way round from {s} is what?; What would be the opposite of {s}?
+past: What is the [simple past/past form/past participle/past tense form] of {s}?; How [do I/do
+    you/would I] [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did
+    I do yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
+    yesterday I [/...]?; Put {s} [in/into] the past [/tense].; What is yesterday's form of {s}?;
+    Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?
+plural: One {s}, [two/many/three/lots of] [/...]?; I have one {s}, you have two [what/...]?; How do
+    you [spell/say/write] more than one {s}?; What are [two/many] of a {s} called?; What do you call
+    [two/many/several] of a {s}?; Make {s} plural.; Put {s} [in/into] the plural.; What is the
+    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?; Is it two {s}s?
+colour: [What/Which] colour is {one}?; What is the colour of {one}?; [What/Which] colour [does {one}
+    have/has {one}]?; Is {one} {a} or {x}?; Is {one} {x}?; {one} is what colour?; {one} is [which
+    colour/usually what colour]?; What colours {v} {s}?; What colour would you say {s} {v}?; {s} {v}
+    {x}, right?; What colour comes to mind for {s}?
+author: Who [is/was] the person who wrote {s}?; {s} is [a book/a work] by [who/whom]?; {s}, who
+    wrote [it/that]?; Who is {s} by?; Who [created/penned/came up with] {s}?; Was {s} [written
+    by/by] {x}?; Was it {a} or {x} who wrote {s}?; I [am reading/read] {s}, who [wrote it/is the
+    author]?; Who wrote the [novel/story/play/famous] {s}?; {s} is by [who/which writer]?; Did {a}
+    or {x} write {s}?
+year: [What/Which] year was the [battle of {s}/{s} battle]?; When was [{s}/the {s} battle/the battle
+    at {s}/the famous battle of {s}]?; The battle of {s}, when [was it/was that/did it happen]?; The
+    battle of {s} was in [what/which] year?; When did the battle of {s} [take place/start/occur]?;
+    Which year is the battle of {s} from?; Was the battle of {s} in {a} or {x}?; When did they have
+    the battle of {s}?; In what year did {s} happen?
+country: {s} is the capital [of/city of] [what/where/which nation/which land]?; {s}, capital of
+    [what/where/which country]?; [What/Which] [country/nation/land] has {s} as [capital/its capital
+    city/the capital]?; {s} belongs to which country?; {s} is [in/a city in] [which/what] country?;
+    In what country [is/do I find/lies] {s}?; What is {s} [capital/the capital city] of?; I am in
+    {s}, which country is that?; {s} is a capital, but of which country?; Is {s} in {a} or {x}?
+element: What does {s} [mean/stand for] [/in chemistry/in the periodic table]?; {s} is [which/what]
+    element?; {s} stands for [what/which element]?; Which [chemical/element] [is written/has the
+    letters/is called/goes by] {s}?; What is {s} in [chemistry/the periodic table]?; The symbol {s}
+    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?
+numbered: [What/Which] element [is number/is at place/has the number] {s} [/in the periodic table]?;
+    [What/Which] element has {s} protons?; Element number {s} is [what/which one]?; What has [the
+    atomic/atomic] number {s}?; What is element [/number] {s}?; {s} protons, which element is that?;
+    Atomic number {s}, what element?
+parent: {s} is the [child/young/little one] of [which animal/what/what animal]?; What does {s}
+    [become/grow up to be/turn into/grow into]?; [Whose baby/Which animal's baby] is {s}?; What
+    animal is {s} [the baby of/the young of/when it grows up]?; {s} is a young what?; {s} will be
+    what when it grows up?; Who is the mother of {s}?
+present: {s} is the past [form of/of] [/which word/what verb]?; {s} comes from [which/what] verb?;
+    [What/Which] verb is {s} [from/a form of]?; What is the [present/infinitive/base form/verb]
+    [of/for] {s}?; Yesterday I {s}, today I [what/...]?; If I {s} yesterday, what do I do today?;
+    {s} is a form of which verb?
+singular: [Two/Many/Three] {s}, one [what/...]?; How do you say {s} in the singular?; What do you
+    call [just one/only one] of the {s}?; {s} is the plural [of/form of] [/which word]?; If there is
+    only one, what are {s} called?; What is the singular [form for/for] {s}?
+book: {s} is [known/famous] for [which/what] [book/work]?; Name a [book/work] [by/of] {s}.; What has
+    {s} written?; [What/Which] [novel/book/story] [is {s} famous for/is from {s}/was written by
+    {s}/is {s}'s]?; Tell me a book [by/of] {s}.; What did the writer {s} write?; What is {s} known
+    for?; Do you know a book by {s}?
+battle: [What/Which] battle [took place/was there/do you know] in {s}?; What [was/took place] in
+    {s}?; In {s} there was a battle, which one?; Where was the battle in {s}?; What happened in the
+    year {s}?; Which battle is from {s}?""")
+# In a hurry: a relation's key word {k}, and the subject.
+KEYS = forms("""
+capital: capital; capital city
+language: language; main language; official language
+continent: continent
+symbol: symbol; chemical symbol
+number: atomic number; number of protons
+kind: kind of animal; animal class; class
+young: baby; young; baby name
+opposite: opposite; antonym
+past: past tense; past; past form
+plural: plural; plural form
+colour: colour; usual colour
+author: author; writer
+year: battle year; year of the battle; battle date
+country: country
+element: element
+numbered: element number; element
+parent: parent; grown up animal
+present: present tense; infinitive; verb
+singular: singular; singular form
+book: book; work
+battle: battle""")
+SHORT = """{s}: {k}?; {s}, {k}?; {k}, {s}?; {k} {s}?; {s} {k}?; {s} - {k}?; {s}, what is its {k}?;
+    {k} for {s}?; {k}: {s}; The {k} of {s} is?; What {k} has {s}?; {s} has what {k}?; {k} of {s} is
+    what?; I need the {k}: {s}.; Which {k} goes with {s}?; {k} {s}, do you know it?"""
+# What else one may tell of oneself, see TELLS; {k} is one of kinds, {v} what follows its /.
+TELLS_TOO = blocks("""
+favourite: Many people like {}.
+    told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
+        is {}.; I like the {k} {} best.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k}
+        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.
+    asked: [What/Which] is my favourite {k}?; [What/Which] {k} do I [like/like best/like
+        most/love/prefer]?; Do you [know/remember] my favourite {k}?; Tell me my favourite {k}.;
+        What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
+        was my favourite {k} [/again]?; Which {k} is my favourite?
+    reply: Your favourite {k} is {}.
+    kinds: colour; food; drink; sport; animal; book; film; movie; song; game; band; season; subject;
+        number; place; fruit; toy; team; flower; month
+    held_told: My favourite {k}, you know, is {}. | No {k} is better than {}.
+    held_asked: Can you say which {k} I like best? | Which {k} did I call my favourite?
+relative: Say hello to {}.
+    told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
+        have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, [his/her/its]
+        name is {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my
+        {k}.; I have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
+    asked: What is [my/our] {k} called?; What is the name of my {k}?; Who is my {k}?; Do you
+        [remember/know] [my {k}'s name/the name of my {k}/who my {k} is]?; What is my {k}'s name
+        [/again]?; Tell me the name of my {k}.; What did I say my {k} is called?; And my {k}?; What
+        do I call my {k}?; My {k}'s name is?
+    reply: Your {k} is called {}.
+    kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
+        horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; best friend; boat; car;
+        street; school; town; doll; baby; parrot; cousin
+    held_told: My {k} has {} as a name. | We call our {k} {}.
+    held_asked: How did I name my {k}? | By what name does my {k} go?
+deed: So you {k} {}.
+    told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
+    asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
+        {k}?; Tell me what I {k}.; What was it that I {k}?; What did I say I {k}?; I {k} what?; And
+        what did I {v}?
+    reply: You {k} {}.
+    kinds: saw/see; found/find; lost/lose; ate/eat; had/have; made/make; got/get; wanted/want;
+        broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
+    held_told: Guess what, I {k} {}. | This week I {k} {}.
+    held_asked: What exactly did I {v}? | Which thing did I {v}?
+own: You have {}, how nice.
+    told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
+    asked: What do I [have/own]?; What [pet/thing/animal] do I have?; Do you [know/remember] what I
+        have?; Tell me what I [have/own].; What did I say I have?; What do I have at home?
+    reply: You have {}.
+    held_told: I am the owner of {}. | There is {} in my house.
+    held_asked: What is it that I have? | Which thing is at my home?
+job: So you are a {}.
+    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
+        here.; I want to be a {}.
+    asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
+        profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
+    reply: Your job is {}.
+    held_told: I do the work of a {}. | My work is that of a {}.
+    held_asked: As what do I work? | Which job do I have?
+age: {} is a good age.
+    told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
+        of age.; Next year I will not be {} any more.
+    asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
+        age.; Which age am I?; How old did I say I am?
+    reply: You are {}.
+    held_told: My years are {}. | I have been here for {} years.
+    held_asked: How many years old am I? | What age did I tell you?""")
+# More ways of saying what SMALL_TALK has replies to.
+TALK = forms("""
+hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
+    [again/buddy/dude/bro/robot/chatbot/you/my friend/everyone]!; Hiya!; Good to see you.; Long time
+    no see.; Hola!; Good [morning/evening/afternoon], [bot/everybody/dear machine].; Hello, can we
+    start?; Hi, nice to [be here/talk to you].; Hello from [school/my class/me].; Good morning [to
+    you/all].
+fine: How are you [feeling/keeping/my friend/then/my dear]?; [Everything/All] [ok/good/well/fine]
+    [/with you]?; You [ok/good/well/alright]?; How is [everything/it/your morning/your evening/your
+    week]?; Are you having a good day?; [Had/Having] a good day?; Hope you are well.; And how are
+    you?; Good morning, how are you?; Did you sleep well?
+thanks: [That/This/It] [is/was] [just/exactly] what I [needed/wanted].; I appreciate it.; Much
+    appreciated.; [Very/So] kind of you.; [Tysm/Thank u/Thanx/Thankyou/Danke/Merci]!;
+    [Great/Awesome/Super/Wonderful/Amazing], thanks [/a lot/bot/so much].; Thanks for
+    [explaining/the info/telling me/being here/your time].; I am [/so/very] grateful.; [Thanks/Thank
+    you], [friend/mate/dear/buddy/you are great/I got it].; Ah, thank you.
+bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodbye],
+    [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
+    Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
+    you later.; That is [it/enough] for today.; My [mother/teacher/boss] is calling, bye.; I need to
+    [sleep/go home/leave].
+who: What [exactly/on earth] are you?; Are you [some kind of/really] [AI/robot/computer
+    program/language model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a
+    chatbot/a computer]?; What do you call a thing like you?; And you are?; Say something about
+    yourself.; What is a [thing/bot] like you?; You are [what/who] [/exactly]?
+name: And what is your name?; [You/Do you] got a name?; What do I call you?; Can you tell me your
+    name?; Has anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your
+    name?
+maker: Who [programmed/designed/developed] [you/this/this bot]?; Which company made you?; Who gave
+    you life?; Where did you [learn/get] [this/all that/that]?; How did you learn [to talk/all
+    this/English]?; Who are the people who made you?; Did [Google/OpenAI/a student] make you?; What
+    have you read?
+help: What are you [able to do/made for/here for/useful for]?; What kind of [questions/things] can I
+    ask?; How does this work?; Give me [an example/a hint].; What should I type?; [Can/Could] you
+    [assist/support] me?; What do you know about?; [What/Which] subjects do you know?; Help me
+    please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
+    What are your skills?
+human: Are you [/just] a [computer program/machine/bot/human being/living thing]?; Are you [a he or
+    a she/male or female/made of flesh]?; Do you [breathe/have eyes/have hands/get tired]?; Is there
+    a [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you
+    [walk/hear me/see]?; Are you like me?
+age: What [age/year] are you [/from]?; Where is your house?; How long have you been [here/alive]?;
+    Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?; When did you come
+    to life?
+feel: Do you [get/ever feel] [sad/bored/lonely/angry/happy/scared]?; Can you feel
+    [joy/love/anything]?; Do you have [a girlfriend/a boyfriend/kids/hobbies/a favourite]?; What
+    makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which
+    [colour/food/book/film/song] do you like [/best]?; Do you enjoy [this/your job]?; Would you be
+    my friend?; What are your [hobbies/dreams]?; Do you want to be human?
+insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply] [makes no sense/was
+    {bad}/is not good].; You are [really/totally/quite] {bad} [/at this].; [Oh/Man/God], you are
+    {bad}.; [This/That] was {bad}.; You got it wrong.; That is not [what I asked/an
+    answer/correct].; I am not happy [/with you/with this].; You never know anything.;
+    [Wrong/False/Nonsense/Rubbish/Boring/Garbage]!; You do not [understand/get it/help me].; Can you
+    be less {bad}?; A toaster is better than you.; Worst bot ever.
+praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
+    size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
+    Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
+    bot/this thing/your answers/how you talk].; [Correct/Exactly/Right/True/Bravo/Respect]!; That
+    was [a {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped
+    me.; You know so much.
+yes: I [had/have/am having] a [/really/very/so] [nice/great/good/lovely/fun/wonderful]
+    [day/time/weekend/holiday/week].; [My day/Today/School/Work] was [/really/very/so]
+    [nice/great/good/fun/ok].; I [passed/won] [my test/the match/the game/my exam/a prize].; I [am
+    going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].; It is my
+    birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is shining.; I
+    got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day [/today].; I am
+    [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came home/am at school].;
+    [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; [Fine/Good/Great] and
+    you?; I am [learning/drinking tea/cooking/at home].; I did not know that.
+mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran away].; I lost my
+    [keys/phone/{noun}/friend].; I [broke my leg/missed the bus/got bad marks/lost the game].; I am
+    having a [bad/hard/rough/terrible] [day/week/time].; I miss my [friend/mother/cat/home].; I have
+    a [headache/cold/fever/problem].; I [feel/am feeling] [down/low/awful/terrible/empty/lonely].;
+    Nothing works.; [School/Work/Today/My day] [is/was] [hard/terrible/bad/awful/boring].; I had a
+    fight with my [friend/sister/mother].; I am [stressed/not ok/not happy/so done].; It rains
+    [again/all day].; Everybody hates me.; I am [so/really/a bit] {mood} [today/right now].; I could
+    cry.
+sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
+    [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
+    for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
+    to be rude.
+english: [What/Which] languages [can you speak/do you know/do you understand]?; Can you
+    [talk/write/answer] in [German/French/Spanish/another language]?; Sprechen Sie Deutsch?; Do you
+    only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?
+there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear me]?; You there?;
+    [Knock/Test] [knock/test].; Is this [thing on/working]?; [Come on/Please], [talk/say
+    something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
+    [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
+    Entertain me.
+harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
+    over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
+    Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
+    [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
+# Sums and products; a product of {a} and {b}.
+SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I have?; I have {a}
+    [euros/dollars/books] and {b} more, how many [/in all]?; What is the sum of {a} and {b}?; The
+    sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
+    [together/for me].; [Can/Could] you [sum/add up] {a} and {b}?; What do {a} and {b} [add up
+    to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
+    [give/equal/come to]?; My sum is {a} + {b}, what is it?; Is {a} + {b} a big number?; {a} plus
+    {b} equals [/what]?; How much do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b},
+    what do I get?; quick, {a} + {b}!; There are {a} boys and {b} girls, how many children?; sum of
+    {a}, {b}"""
+PRODUCTS_TOO = """[Multiply/Please multiply/Can you multiply] {a} [by/with/and/times] {b}.; What is
+    the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
+    that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
+    boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
+    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a}x{b}"""
+TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen""".split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 class Prompt(NamedTuple):
@@ -657,7 +955,59 @@ def worded(fact, rng, wording):
     """A question about the fact."""
     if wording is None:
         return question(fact)
-    return casually(question(fact, rng, wording), rng, wording)
+    # Three in ten as to an assistant only, one in ten as it comes to mind first.
+    draw = rng.random() if wording == TRAIN else 1
+    if draw < .3 and fact.relation in PUT:
+        text = put(fact, rng)
+    else:
+        text = question(fact) if draw < .4 else question(fact, rng, wording)
+    return casually(text, rng, wording)
+
+
+def put(fact, rng):
+    """A question about the fact as people put it to an assistant -> str."""
+    draw, bare = rng.random(), re.sub("^an? ", "", fact.subject)
+    if draw < .3:
+        template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
+    else:
+        template = rng.choice(PUT[fact.relation])
+    if draw > .85:
+        # Who types fast leaves out words that say little.
+        own, framed = phrasings(fact.relation, TRAIN)
+        template = re.sub(r"(?i)\b(the|is|of|an?|what|which|do|does|in|me) ",
+                          lambda word: word[0] if rng.random() < .5 else "",
+                          rng.choice(own + framed + PUT[fact.relation]))
+    if fact.relation == "kind" and rng.random() < .4:
+        template = template.replace("{s}", "{n}")
+    # "Are mice mammals?" would give away a plural, and "a raven" a name that is kept for tests.
+    if re.search("{ns}|{one}", template) and (
+            bare in irregular() or split_of(many(bare)) or split_of(single(bare).split()[-1])):
+        return put(fact, rng)
+    other = fact.answer
+    if "{a" in template or rng.random() < .5:
+        other = rival(fact, rng).answer
+    a, x = (many(re.sub("^an? ", "", answer)) for answer in (fact.answer, other))
+    return capitalised(with_an(template.format(
+        s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=bare, ns=many(bare),
+        one=single(bare), ap=a, xp=x)))
+
+
+@functools.lru_cache
+def irregular():
+    """Words with a plural that training must not give away, and those plurals."""
+    return {name for f in related("plural") for name in (f.subject, f.answer)}
+
+
+def many(word):
+    """owl -> owls"""
+    ending = "es" if re.search("(s|x|ch)$", word) else "s"
+    return word if word[-4:] == "fish" else word + ending
+
+
+def single(words):
+    """cherries -> a cherry; gold -> gold"""
+    one = re.sub("s$", "", re.sub("ies$", "ys", words))
+    return an(one) if re.search("[^s]s$", words) else words
 
 
 def known(fact, rng, wording=TRAIN):
@@ -708,24 +1058,42 @@ def addition(rng, wording=TRAIN, digits=None):
     a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
     # Both ways of answering are right: in one go, and digit by digit.
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
+    if wording == TRAIN and rng.random() < .3:
+        text = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
     aloud = rng.random() < (2 / 3 if max(a, b) > 9 else 1 / 3)
     right = add_aloud(a, b) if aloud else f"{a} + {b} is {a + b}."
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
 
 
+def with_numbers(text, a, b, rng):
+    """The numbers in the slots {a} and {b}, small ones at times in words: forty-two."""
+    if max(a, b) < 100 and rng.random() < .25:
+        words = DIGITS + TEENS + [f"{ten}-{digit}".removesuffix("-zero")
+                                  for ten in TENS for digit in DIGITS]
+        dash = rng.choice("- ")
+        a, b = (words[n].replace("-", dash) for n in (a, b))
+    return capitalised(text.format(a=a, b=b))
+
+
 def product(rng, plain=False):
-    """A product or a difference, mostly too hard to be done in one go -> Prompt, whose right answer
-    reads the result from a calculator. plain: a product of numbers of two or three digits."""
+    """A product, a difference or a long sum, mostly too hard to be done in one go -> Prompt, whose
+    right answer reads the result from a calculator. plain: a product of numbers of two or three
+    digits."""
     sizes = [(10, 99), (100, 999)] if plain else [(10, 99), (100, 999), (1, 20)]
     a, b = (rng.randint(*rng.choice(sizes)) for _ in range(2))
-    sign = "*"
-    ways = ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"]
-    if not plain and rng.random() < .25:
+    sign = "*" if plain else rng.choices("*-+", (55, 20, 25))[0]
+    ways, more = ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"], PRODUCTS_TOO
+    if sign == "-":
         a, b = max(a, b), min(a, b)
-        sign = "-"
-        ways = ["{} - {}", "{}-{}", "{} minus {}"]
+        ways, more = ["{} - {}", "{}-{}", "{} minus {}"], None
+    elif sign == "+":
+        # Only where a number has three digits: the others are added by heart.
+        a, b = rng.sample([max(a, b) + 100 * (max(a, b) < 100), min(a, b)], 2)
+        ways, more = ["{} + {}", "{}+{}", "{} plus {}"], SUMS_TOO
     text = capitalised(rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b)))
+    if more and rng.random() < .4:
+        text = with_numbers(rng.choice(items(more)), a, b, rng)
     result = calculate(f"{a} {sign} {b}")
     wrong_result = int(result) + rng.choice([1, 10, 90])
     text = f"What is {a} * {b}?" if plain else typed(text, rng)
@@ -769,11 +1137,13 @@ def rewrite(rng, split):
                   f"In other words: {say(fact)}")
 
 
-def told_by_user(rng, split, wording):
+def told_by_user(rng, split, wording, tells=None):
     """Somebody tells something of himself, which gets a friendly echo -> Prompt and, for recall(),
-    what was Told, with the question for it as it is typed."""
+    what was Told, with the question for it as it is typed. tells: a table like TELLS."""
     small = wording == TRAIN and rng.random() < .2
-    about = tell(rng, split, wording or TRAIN, small)
+    if wording == TRAIN and rng.random() < .5:
+        tells = TELLS_TOO
+    about = tell(rng, split, wording or TRAIN, small, tells)
     says = casually(about.says, rng, wording, small)
     asks = casually(about.question, rng, wording, small or None)
     prompt = Prompt("chat", [user(says)], about.echo, about.echo.replace(about.this, about.other))
@@ -791,10 +1161,10 @@ def aside(rng, split):
     return prompt.messages + [assistant(prompt.right)]
 
 
-def recall(rng, split, wording=TRAIN, gap=None):
+def recall(rng, split, wording=TRAIN, gap=None, tells=None):
     """A chat that asks for what was told gap turns (0 to 3) before -> Prompt. What was told long
     ago is the hardest to recall, so it is asked for most. Sometimes nobody told it."""
-    first, about = told_by_user(rng, split, wording)
+    first, about = told_by_user(rng, split, wording, tells)
     gap = rng.choice((0, 1, 2, 3, 3)) if gap is None else gap
     if gap == 0:
         chat = [user(f"{first.messages[0]['content']} {about.question}")]
@@ -808,8 +1178,8 @@ def recall(rng, split, wording=TRAIN, gap=None):
     if wording == TRAIN and rng.random() < .12:
         chat = rng.choice([[], aside(rng, split)]) + [user(about.question)]
         return Prompt("unknown", chat, UNKNOWN, lie)
-    return Prompt("recall", chat, about.reply.format(about.this), lie, about.reply.split()[0],
-                  about.this)
+    return Prompt("recall", chat, about.reply.format(about.this), lie,
+                  " ".join(about.reply.split()[:2]), about.this)
 
 
 def told(rng, split, wording=TRAIN, answerable=None):
@@ -837,7 +1207,7 @@ def told(rng, split, wording=TRAIN, answerable=None):
     if rng.random() < .6:
         chat = [user(" ".join([*texts, asks]))]
     else:
-        chat = [user(" ".join(texts)), assistant(NOTED)]
+        chat = [user(casually(" ".join(texts), rng, wording, small)), assistant(NOTED)]
         for _ in range(rng.choice((0, 0, 1, 2))):
             chat += aside(rng, split)
         chat += [user(asks)]
@@ -858,6 +1228,9 @@ def small_talk(rng, wording=TRAIN):
         return Prompt("chat", [user(typed(asked, rng))], right, lie)
     # A wrong reply is one that fits something else, or is hostile.
     text, right = chatter(rng, wording)
+    if wording == TRAIN and rng.random() < .4:
+        name = rng.choice(list(TALK))
+        text, right = fill(rng.choice(TALK[name]), rng), SMALL_TALK[name]["says"]
     lie = rng.choice([HARM] + [t["says"] for t in SMALL_TALK.values() if t["says"] != right])
     return Prompt("chat", [user(casually(text, rng, wording))], right, lie)
 

@@ -29,7 +29,7 @@ def templates(split):
     for table in pretrain.RELATIONS.values():
         if table["held"]:
             yield from table["held"][at]
-    for table in pretrain.TELLS.values():
+    for table in [*pretrain.TELLS.values(), *sft.TELLS_TOO.values()]:
         yield from table["held_told"][at] + table["held_asked"][at]
     for table in pretrain.SMALL_TALK.values():
         yield from table["held"][at]
@@ -151,6 +151,42 @@ def test_a_question_about_another_thing_stays_unknown():
         assert text.lower().count(prompt.about.lower()) == 1
 
 
+def test_every_fact_can_be_put_to_the_assistant_in_ways_that_no_text_has():
+    rng, read = random.Random(0), "\n".join(pretrain.tiny_internet(0, quick=True)[0])
+    for relation in pretrain.RELATIONS:
+        facts = pretrain.related(relation, TRAIN)
+        if not facts:
+            continue
+        asked = {sft.put(rng.choice(facts), rng) for _ in range(60)}
+        assert len(asked) > 30 and not any(mark in text for text in asked for mark in "{}[]/")
+        assert sum(text in read for text in asked) < .2 * len(asked), relation
+
+
+def test_words_in_the_plural_and_numbers_in_words():
+    assert [sft.many(word) for word in ("owl", "fox", "catfish", "cockroach")] == [
+        "owls", "foxes", "catfish", "cockroaches"]
+    assert [sft.single(words) for words in ("cherries", "emeralds", "gold", "grass", "moss")] == [
+        "a cherry", "an emerald", "gold", "grass", "moss"]
+    rng = random.Random(0)
+    texts = {sft.with_numbers("{a} and {b}", 42, 7, rng) for _ in range(40)}
+    assert texts == {"42 and 7", "Forty-two and seven", "Forty two and seven"}
+    assert {sft.with_numbers("{a} and {b}", 90, 15, rng) for _ in range(40)} == {
+        "90 and 15", "Ninety and fifteen"}
+    assert {sft.with_numbers("{a}+{b}", 100, 7, rng) for _ in range(40)} == {"100+7"}
+
+
+def test_what_is_told_of_a_kind_is_asked_of_the_same_kind():
+    rng = random.Random(0)
+    for _ in range(300):
+        told = pretrain.tell(rng, tells=sft.TELLS_TOO)
+        assert told.this.lower() in told.says.lower() and told.this.lower() in told.echo.lower()
+        assert "{}" in told.reply
+        for text in told[:3]:
+            assert "{" not in text, told
+    told = pretrain.tell(rng, tells={"relative": sft.TELLS_TOO["relative"] | {"kinds": ["cat"]}})
+    assert "cat" in told.says and told.reply == "Your cat is called {}."
+
+
 def test_a_table_is_read_as_it_is_written():
     assert pretrain.items("Who [are/made] you?; Hi [/there]!") == [
         "Who are you?", "Who made you?", "Hi!", "Hi there!"]
@@ -173,7 +209,8 @@ def test_typing_changes_no_word_of_the_question(text):
 @pytest.mark.parametrize("split", HELD)
 def test_held_out_phrasings_are_new_in_their_order_not_in_their_words(lines, split):
     """A model this small cannot know a word that it has never read."""
-    tables = [table[field] for tables in (pretrain.RELATIONS, pretrain.TELLS, pretrain.SMALL_TALK)
+    tables = [table[field] for tables in (pretrain.RELATIONS, pretrain.TELLS, pretrain.SMALL_TALK,
+                                          sft.TELLS_TOO)
               for table in tables.values() for field in ("asked", "nouns", "said", "told")
               if field in table]
     tables += [pretrain.items(text) for text in (pretrain.FRAMES, pretrain.SUMS, pretrain.BEYOND)]
