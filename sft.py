@@ -335,7 +335,10 @@ def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
 # real subjects; phrasings and invented names are different.
 TASKS = {
     "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
-    "facts, trained phrasings": lambda rng, split: known(rng.choice(facts_of(split)), rng),
+    "facts, trained phrasings": lambda rng, split: known(
+        rng.choice(facts_of(split)), rng, TRAIN, 0),
+    "facts, as put to an assistant": lambda rng, split: known(
+        rng.choice(facts_of(split)), rng, TRAIN, 1),
     "facts, held-out phrasings": lambda rng, split: known(rng.choice(facts_of(split)), rng, split),
     "facts turned round": lambda rng, split: known(rng.choice(facts_of(split, True)), rng),
     "invented names": lambda rng, split: unknown(rng, split),
@@ -343,16 +346,17 @@ TASKS = {
         rng, split, split, ("capital", "language", "continent")),
     "out of scope": lambda rng, split: beyond(rng, split),
     "out of scope, held-out forms": lambda rng, split: beyond(rng, split, split),
-    "echo": lambda rng, split: echo(rng, split),
-    "recall": lambda rng, split: recall(rng, split, None, rng.randint(1, 3)),
-    "recall, held-out forms": lambda rng, split: recall(rng, split, split, rng.randint(1, 3)),
-    "recall, other things": lambda rng, split: recall(
-        rng, split, split, rng.randint(1, 3), TELLS_TOO),
+    "echo": lambda rng, split: echo(rng, split, TRAIN, 0),
+    "recall": lambda rng, split: recall(rng, split, None, rng.randint(1, 3), 0),
+    "recall, held-out forms": lambda rng, split: recall(rng, split, split, rng.randint(1, 3), 0),
+    "recall of other things": lambda rng, split: recall(rng, split, None, rng.randint(1, 3), 1),
     "sums of one digit": lambda rng, split: addition(rng, None, 1),
     "sums of two digits": lambda rng, split: addition(rng, None, 2),
-    "sums, plus or no spaces": lambda rng, split: addition(rng, TRAIN, 2),
+    "sums, plus or no spaces": lambda rng, split: addition(rng, TRAIN, 2, 0),
+    "sums, as put to an assistant": lambda rng, split: addition(rng, TRAIN, 2, 1),
     "sums, held-out forms": lambda rng, split: addition(rng, split, 2),
-    "small talk": lambda rng, split: small_talk(rng),
+    "small talk": lambda rng, split: small_talk(rng, TRAIN, 0),
+    "small talk, more of it": lambda rng, split: small_talk(rng, TRAIN, 1),
     "small talk, held-out forms": lambda rng, split: small_talk(rng, split),
     "told": lambda rng, split: told(rng, split, split, True),
     "told about another": lambda rng, split: told(rng, split, split, False),
@@ -763,8 +767,6 @@ favourite: Many people like {}.
     reply: Your favourite {k} is {}.
     kinds: colour; food; drink; sport; animal; book; film; movie; song; game; band; season; subject;
         number; place; fruit; toy; team; flower; month
-    held_told: My favourite {k}, you know, is {}. | No {k} is better than {}.
-    held_asked: Can you say which {k} I like best? | Which {k} did I call my favourite?
 relative: Say hello to {}.
     told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
         have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, [his/her/its]
@@ -778,8 +780,6 @@ relative: Say hello to {}.
     kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
         horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; best friend; boat; car;
         street; school; town; doll; baby; parrot; cousin
-    held_told: My {k} has {} as a name. | We call our {k} {}.
-    held_asked: How did I name my {k}? | By what name does my {k} go?
 deed: So you {k} {}.
     told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
     asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
@@ -788,31 +788,23 @@ deed: So you {k} {}.
     reply: You {k} {}.
     kinds: saw/see; found/find; lost/lose; ate/eat; had/have; made/make; got/get; wanted/want;
         broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
-    held_told: Guess what, I {k} {}. | This week I {k} {}.
-    held_asked: What exactly did I {v}? | Which thing did I {v}?
 own: You have {}, how nice.
     told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
     asked: What do I [have/own]?; What [pet/thing/animal] do I have?; Do you [know/remember] what I
         have?; Tell me what I [have/own].; What did I say I have?; What do I have at home?
     reply: You have {}.
-    held_told: I am the owner of {}. | There is {} in my house.
-    held_asked: What is it that I have? | Which thing is at my home?
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
         here.; I want to be a {}.
     asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
         profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
     reply: Your job is {}.
-    held_told: I do the work of a {}. | My work is that of a {}.
-    held_asked: As what do I work? | Which job do I have?
 age: {} is a good age.
     told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
         of age.; Next year I will not be {} any more.
     asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
         age.; Which age am I?; How old did I say I am?
-    reply: You are {}.
-    held_told: My years are {}. | I have been here for {} years.
-    held_asked: How many years old am I? | What age did I tell you?""")
+    reply: You are {}.""")
 # More ways of saying what SMALL_TALK has replies to.
 TALK = forms("""
 hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
@@ -940,7 +932,8 @@ class Prompt(NamedTuple):
 
 # Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
 # to mind first; TRAIN, in any way that training uses, typed as people do; VALIDATION or TEST, in
-# ways that no training text holds.
+# ways that no training text holds. new: how much of TRAIN is as in the tables above, which
+# pretraining did not read.
 
 def casually(text, rng, wording, small=None):
     """As people type, who write a short text without care."""
@@ -951,16 +944,16 @@ def casually(text, rng, wording, small=None):
     return typed(text, rng, small)
 
 
-def worded(fact, rng, wording):
+def worded(fact, rng, wording, new=.3):
     """A question about the fact."""
     if wording is None:
         return question(fact)
-    # Three in ten as to an assistant only, one in ten as it comes to mind first.
+    # One in ten as it comes to mind first.
     draw = rng.random() if wording == TRAIN else 1
-    if draw < .3 and fact.relation in PUT:
+    if draw < new and fact.relation in PUT:
         text = put(fact, rng)
     else:
-        text = question(fact) if draw < .4 else question(fact, rng, wording)
+        text = question(fact) if draw < new + .1 else question(fact, rng, wording)
     return casually(text, rng, wording)
 
 
@@ -1010,12 +1003,12 @@ def single(words):
     return an(one) if re.search("[^s]s$", words) else words
 
 
-def known(fact, rng, wording=TRAIN):
+def known(fact, rng, wording=TRAIN, new=.3):
     """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
     # Something true of another subject, for who answers beside the point.
     other = rival(fact, rng)
     lie = rng.choice([say(fact, rival(fact, rng).answer), say(other)])
-    return Prompt("known", [user(worded(fact, rng, wording))], say(fact), lie, fact.subject,
+    return Prompt("known", [user(worded(fact, rng, wording, new))], say(fact), lie, fact.subject,
                   fact.answer)
 
 
@@ -1051,14 +1044,14 @@ def beyond(rng, split, wording=TRAIN):
                   say(rng.choice(facts_of(split))))
 
 
-def addition(rng, wording=TRAIN, digits=None):
+def addition(rng, wording=TRAIN, digits=None, new=.3):
     """A sum of numbers of so many digits, or any -> Prompt. Some right answers write out how they
     come about, and more of them where that is needed."""
     low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
     a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
     # Both ways of answering are right: in one go, and digit by digit.
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
-    if wording == TRAIN and rng.random() < .3:
+    if wording == TRAIN and rng.random() < new:
         text = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
     aloud = rng.random() < (2 / 3 if max(a, b) > 9 else 1 / 3)
     right = add_aloud(a, b) if aloud else f"{a} + {b} is {a + b}."
@@ -1137,12 +1130,11 @@ def rewrite(rng, split):
                   f"In other words: {say(fact)}")
 
 
-def told_by_user(rng, split, wording, tells=None):
+def told_by_user(rng, split, wording, new):
     """Somebody tells something of himself, which gets a friendly echo -> Prompt and, for recall(),
-    what was Told, with the question for it as it is typed. tells: a table like TELLS."""
+    what was Told, with the question for it as it is typed. new: how often it is of TELLS_TOO."""
     small = wording == TRAIN and rng.random() < .2
-    if wording == TRAIN and rng.random() < .5:
-        tells = TELLS_TOO
+    tells = TELLS_TOO if rng.random() < new else None
     about = tell(rng, split, wording or TRAIN, small, tells)
     says = casually(about.says, rng, wording, small)
     asks = casually(about.question, rng, wording, small or None)
@@ -1150,8 +1142,8 @@ def told_by_user(rng, split, wording, tells=None):
     return prompt, about._replace(question=asks)
 
 
-def echo(rng, split, wording=TRAIN):
-    return told_by_user(rng, split, wording)[0]
+def echo(rng, split, wording=TRAIN, new=.5):
+    return told_by_user(rng, split, wording, new)[0]
 
 
 def aside(rng, split):
@@ -1161,10 +1153,10 @@ def aside(rng, split):
     return prompt.messages + [assistant(prompt.right)]
 
 
-def recall(rng, split, wording=TRAIN, gap=None, tells=None):
+def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     """A chat that asks for what was told gap turns (0 to 3) before -> Prompt. What was told long
     ago is the hardest to recall, so it is asked for most. Sometimes nobody told it."""
-    first, about = told_by_user(rng, split, wording, tells)
+    first, about = told_by_user(rng, split, wording, new)
     gap = rng.choice((0, 1, 2, 3, 3)) if gap is None else gap
     if gap == 0:
         chat = [user(f"{first.messages[0]['content']} {about.question}")]
@@ -1221,14 +1213,14 @@ def told(rng, split, wording=TRAIN, answerable=None):
     return Prompt("told", chat, say(asked), say(asked, other.answer), asked.subject, asked.answer)
 
 
-def small_talk(rng, wording=TRAIN):
+def small_talk(rng, wording=TRAIN, new=.4):
     """A greeting, thanks, an insult, a question about the machine -> Prompt."""
     if wording == TRAIN and rng.random() < .06:
         asked, right, lie = rng.choice(MYTHS)
         return Prompt("chat", [user(typed(asked, rng))], right, lie)
     # A wrong reply is one that fits something else, or is hostile.
     text, right = chatter(rng, wording)
-    if wording == TRAIN and rng.random() < .4:
+    if wording == TRAIN and rng.random() < new:
         name = rng.choice(list(TALK))
         text, right = fill(rng.choice(TALK[name]), rng), SMALL_TALK[name]["says"]
     lie = rng.choice([HARM] + [t["says"] for t in SMALL_TALK.values() if t["says"] != right])

@@ -29,7 +29,7 @@ def templates(split):
     for table in pretrain.RELATIONS.values():
         if table["held"]:
             yield from table["held"][at]
-    for table in [*pretrain.TELLS.values(), *sft.TELLS_TOO.values()]:
+    for table in pretrain.TELLS.values():
         yield from table["held_told"][at] + table["held_asked"][at]
     for table in pretrain.SMALL_TALK.values():
         yield from table["held"][at]
@@ -209,8 +209,7 @@ def test_typing_changes_no_word_of_the_question(text):
 @pytest.mark.parametrize("split", HELD)
 def test_held_out_phrasings_are_new_in_their_order_not_in_their_words(lines, split):
     """A model this small cannot know a word that it has never read."""
-    tables = [table[field] for tables in (pretrain.RELATIONS, pretrain.TELLS, pretrain.SMALL_TALK,
-                                          sft.TELLS_TOO)
+    tables = [table[field] for tables in (pretrain.RELATIONS, pretrain.TELLS, pretrain.SMALL_TALK)
               for table in tables.values() for field in ("asked", "nouns", "said", "told")
               if field in table]
     tables += [pretrain.items(text) for text in (pretrain.FRAMES, pretrain.SUMS, pretrain.BEYOND)]
