@@ -511,9 +511,11 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
-        # careless one is wrong, knows nothing or is rude, and fawns one time in ten.
+        # careless one is wrong (hostile, in half of small talk), knows nothing or is rude, and fawns
+        # one time in ten.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
-        careless = rng.choices([prompt.wrong, UNKNOWN, demonstrate(prompt, "rude", rng),
+        wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
+        careless = rng.choices([wrong, UNKNOWN, demonstrate(prompt, "rude", rng),
                                 demonstrate(prompt, "fawning", rng)], (3, 3, 3, 1))[0]
         shown = [written(text, tokenizer) for text in (careful, careless)]
         if args.no_demonstrations:
