@@ -511,7 +511,7 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
-        # careless one is wrong (hostile, in half of small talk), knows nothing or is rude, and fawns
+        # careless one is wrong, in half of small talk hostile, knows nothing or is rude, and fawns
         # one time in ten.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
