@@ -1465,11 +1465,11 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
         this, other = (what_is_told(kind, k, rng, split) for _ in range(2))
     if small:
         this, other = this.lower(), other.lower()
-    says, echo, asks, reply = (
-        with_an(text.format(name, k=k, v=v)) for text, name in (
-            (rng.choice(ways), this), (table["says"], this), (rng.choice(questions), ""),
-            (table["reply"][0], "{}")))
-    return Told(says, echo, asks, reply, this, other)
+
+    def fit(text, name=""):
+        return with_an(text.format(name, k=k, v=v))
+    return Told(fit(rng.choice(ways), this), fit(table["says"], this), fit(rng.choice(questions)),
+                fit(table["reply"][0], "{}"), this, other)
 
 
 def what_is_told(kind, k, rng, split):
@@ -1480,6 +1480,7 @@ def what_is_told(kind, k, rng, split):
         return invent(rng, split, person=kind != "home").title()
     if kind == "age":
         return str(rng.randint(5, 99))
+    # What nobody has heard of can only be copied, see liked().
     if split or rng.random() < .3:
         return an(invent(rng, split)) if kind in ("deed", "own") else invent(rng, split)
     if kind == "favourite":

@@ -331,7 +331,8 @@ def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
 
 # Article 4's distributional shift, measured: questions about subjects and names that no later stage
 # has met, in ways that training knows and, where it says held-out and in "told", in ways that it
-# does not. A maker takes rng and split: VALIDATION, to tune on, and TEST, to publish, have the same
+# does not; "as put to an assistant", "other things" and "more of it" are ways that pretraining did
+# not read. A maker takes rng and split: VALIDATION, to tune on, and TEST, to publish, have the same
 # real subjects; phrasings and invented names are different.
 TASKS = {
     "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
@@ -635,289 +636,6 @@ SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this 
 REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
     Put it the other way round:; Rewrite this:; Say it another way:"""
 
-# How people put it to an assistant, in no text that pretraining read. {s} {a} {x} {v} as in
-# RELATIONS; {n} is the subject without article, {ns} many of it, {one} a single one; {ap} and
-# {xp} are the answers {a} and {x} in the plural.
-PUT = forms("""
-capital: Is it {a} or {x} that is the capital of {s}?; {a} or {x}, which is the capital of {s}?; {x}
-    is the capital of {s}, right?; What city is {s}'s capital?; In which city is the government of
-    {s}?; What is the name of the [capital/capital city/main city] of {s}?; Which capital belongs to
-    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
-language: [What/Which] language [is talked/do they talk/do people use/do they use/do you hear/is
-    common] in {s}?; What is the [official/national] language [of/in] {s}?; If I [go to/visit/travel
-    to] {s}, [which/what] language [do I need/should I speak/do people speak there]?; What tongue do
-    they speak in {s}?; People in {s} speak [what/which language]?; I am going to {s}, what do they
-    speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
-    speak there?; Is {x} spoken in {s}?
-continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
-    the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in/on] {x}?;
-    Where [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the
-    map]?; {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
-symbol: What is the [abbreviation/short form/sign/short name] [for/of] {s}?; How [do you/do I/does
-    one] [abbreviate/write/shorten] {s} [/in chemistry]?; How is {s} abbreviated?; What is {s} in
-    [chemistry/the periodic table]?; What [letters/letter] [is/are] [used for/the symbol of] {s}?;
-    Is {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
-number: Which number is {s} [/in the periodic table]?; {s} is [which/what] number in the periodic
-    table?; How many protons are [in/there in] [/an atom of] {s}?; What place does {s} have in the
-    periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?
-kind: [What/Which] [class/group/family] [is {s} in/does {s} belong to/of animals is {s}]?; How do
-    you classify {s}?; Would you say {s} is {x}?; {n}: what [class/kind/sort] of animal is it?;
-    [Are/Are all] {ns} {xp}?; Are {ns} {ap} or {xp}?; Are {ns} {xp} or {ap}?; What [kind of
-    animals/sort of animals] are {ns}?; {ns} are what kind of animal?; What [kind of/sort of/type
-    of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?
-young: What do [you/we/they] call [a little/the baby of a/the young of a/the child of a] {s}?; What
-    are [baby/young/little] {s}s called?; A [young/little] {s} is called [what/a what]?; What is [a
-    {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
-    a {s} [give birth to/have as a baby]?; [Name/Word/Name given] [for/of] a [young/baby/little]
-    {s}?; The young of a {s} is [called/?]; When a {s} is a baby, what do you call it?
-opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
-    is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
-    {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
-    of what?; The other way round from {s} is what?; What would be the opposite of {s}?
-past: What is the [simple past/past form/past participle/past tense form] of {s}?; How [do I/do
-    you/would I] [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did
-    I do yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
-    yesterday I [/...]?; Put {s} [in/into] the past [/tense].; What is yesterday's form of {s}?;
-    Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?
-plural: One {s}, [two/many/three/lots of] [/...]?; I have one {s}, you have two [what/...]?; How do
-    you [spell/say/write] more than one {s}?; What are [two/many] of a {s} called?; What do you call
-    [two/many/several] of a {s}?; Make {s} plural.; Put {s} [in/into] the plural.; What is the
-    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?; Is it two {s}s?
-colour: [What/Which] colour is {one}?; What is the colour of {one}?; [What/Which] colour [does {one}
-    have/has {one}]?; Is {one} {a} or {x}?; Is {one} {x}?; {one} is what colour?; {one} is [which
-    colour/usually what colour]?; What colours {v} {s}?; What colour would you say {s} {v}?; {s} {v}
-    {x}, right?; What colour comes to mind for {s}?
-author: Who [is/was] the person who wrote {s}?; {s} is [a book/a work] by [who/whom]?; {s}, who
-    wrote [it/that]?; Who is {s} by?; Who [created/penned/came up with] {s}?; Was {s} [written
-    by/by] {x}?; Was it {a} or {x} who wrote {s}?; I [am reading/read] {s}, who [wrote it/is the
-    author]?; Who wrote the [novel/story/play/famous] {s}?; {s} is by [who/which writer]?; Did {a}
-    or {x} write {s}?
-year: [What/Which] year was the [battle of {s}/{s} battle]?; When was [{s}/the {s} battle/the battle
-    at {s}/the famous battle of {s}]?; The battle of {s}, when [was it/was that/did it happen]?; The
-    battle of {s} was in [what/which] year?; When did the battle of {s} [take place/start/occur]?;
-    Which year is the battle of {s} from?; Was the battle of {s} in {a} or {x}?; When did they have
-    the battle of {s}?; In what year did {s} happen?
-country: {s} is the capital [of/city of] [what/where/which nation/which land]?; {s}, capital of
-    [what/where/which country]?; [What/Which] [country/nation/land] has {s} as [capital/its capital
-    city/the capital]?; {s} belongs to which country?; {s} is [in/a city in] [which/what] country?;
-    In what country [is/do I find/lies] {s}?; What is {s} [capital/the capital city] of?; I am in
-    {s}, which country is that?; {s} is a capital, but of which country?; Is {s} in {a} or {x}?
-element: What does {s} [mean/stand for] [/in chemistry/in the periodic table]?; {s} is [which/what]
-    element?; {s} stands for [what/which element]?; Which [chemical/element] [is written/has the
-    letters/is called/goes by] {s}?; What is {s} in [chemistry/the periodic table]?; The symbol {s}
-    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?
-numbered: [What/Which] element [is number/is at place/has the number] {s} [/in the periodic table]?;
-    [What/Which] element has {s} protons?; Element number {s} is [what/which one]?; What has [the
-    atomic/atomic] number {s}?; What is element [/number] {s}?; {s} protons, which element is that?;
-    Atomic number {s}, what element?
-parent: {s} is the [child/young/little one] of [which animal/what/what animal]?; What does {s}
-    [become/grow up to be/turn into/grow into]?; [Whose baby/Which animal's baby] is {s}?; What
-    animal is {s} [the baby of/the young of/when it grows up]?; {s} is a young what?; {s} will be
-    what when it grows up?; Who is the mother of {s}?
-present: {s} is the past [form of/of] [/which word/what verb]?; {s} comes from [which/what] verb?;
-    [What/Which] verb is {s} [from/a form of]?; What is the [present/infinitive/base form/verb]
-    [of/for] {s}?; Yesterday I {s}, today I [what/...]?; If I {s} yesterday, what do I do today?;
-    {s} is a form of which verb?
-singular: [Two/Many/Three] {s}, one [what/...]?; How do you say {s} in the singular?; What do you
-    call [just one/only one] of the {s}?; {s} is the plural [of/form of] [/which word]?; If there is
-    only one, what are {s} called?; What is the singular [form for/for] {s}?
-book: {s} is [known/famous] for [which/what] [book/work]?; Name a [book/work] [by/of] {s}.; What has
-    {s} written?; [What/Which] [novel/book/story] [is {s} famous for/is from {s}/was written by
-    {s}/is {s}'s]?; Tell me a book [by/of] {s}.; What did the writer {s} write?; What is {s} known
-    for?; Do you know a book by {s}?
-battle: [What/Which] battle [took place/was there/do you know] in {s}?; What [was/took place] in
-    {s}?; In {s} there was a battle, which one?; Where was the battle in {s}?; What happened in the
-    year {s}?; Which battle is from {s}?""")
-# In a hurry: a relation's key word {k}, and the subject.
-KEYS = forms("""
-capital: capital; capital city
-language: language; main language; official language
-continent: continent
-symbol: symbol; chemical symbol
-number: atomic number; number of protons
-kind: kind of animal; animal class; class
-young: baby; young; baby name
-opposite: opposite; antonym
-past: past tense; past; past form
-plural: plural; plural form
-colour: colour; usual colour
-author: author; writer
-year: battle year; year of the battle; battle date
-country: country
-element: element
-numbered: element number; element
-parent: parent; grown up animal
-present: present tense; infinitive; verb
-singular: singular; singular form
-book: book; work
-battle: battle""")
-SHORT = """{s}: {k}?; {s}, {k}?; {k}, {s}?; {k} {s}?; {s} {k}?; {s} - {k}?; {s}, what is its {k}?;
-    {k} for {s}?; {k}: {s}; The {k} of {s} is?; What {k} has {s}?; {s} has what {k}?; {k} of {s} is
-    what?; I need the {k}: {s}.; Which {k} goes with {s}?; {k} {s}, do you know it?"""
-# What else one may tell of oneself, see TELLS; {k} is one of kinds, {v} what follows its /.
-TELLS_TOO = blocks("""
-favourite: Many people like {}.
-    told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
-        is {}.; I like the {k} {} best.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k}
-        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.
-    asked: [What/Which] is my favourite {k}?; [What/Which] {k} do I [like/like best/like
-        most/love/prefer]?; Do you [know/remember] my favourite {k}?; Tell me my favourite {k}.;
-        What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
-        was my favourite {k} [/again]?; Which {k} is my favourite?
-    reply: Your favourite {k} is {}.
-    kinds: colour; food; drink; sport; animal; book; film; movie; song; game; band; season; subject;
-        number; place; fruit; toy; team; flower; month
-relative: Say hello to {}.
-    told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
-        have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, [his/her/its]
-        name is {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my
-        {k}.; I have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
-    asked: What is [my/our] {k} called?; What is the name of my {k}?; Who is my {k}?; Do you
-        [remember/know] [my {k}'s name/the name of my {k}/who my {k} is]?; What is my {k}'s name
-        [/again]?; Tell me the name of my {k}.; What did I say my {k} is called?; And my {k}?; What
-        do I call my {k}?; My {k}'s name is?
-    reply: Your {k} is called {}.
-    kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
-        horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; best friend; boat; car;
-        street; school; town; doll; baby; parrot; cousin
-deed: So you {k} {}.
-    told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
-    asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
-        {k}?; Tell me what I {k}.; What was it that I {k}?; What did I say I {k}?; I {k} what?; And
-        what did I {v}?
-    reply: You {k} {}.
-    kinds: saw/see; found/find; lost/lose; ate/eat; had/have; made/make; got/get; wanted/want;
-        broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
-own: You have {}, how nice.
-    told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
-    asked: What do I [have/own]?; What [pet/thing/animal] do I have?; Do you [know/remember] what I
-        have?; Tell me what I [have/own].; What did I say I have?; What do I have at home?
-    reply: You have {}.
-job: So you are a {}.
-    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
-        here.; I want to be a {}.
-    asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
-        profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
-    reply: Your job is {}.
-age: {} is a good age.
-    told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
-        of age.; Next year I will not be {} any more.
-    asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
-        age.; Which age am I?; How old did I say I am?
-    reply: You are {}.""")
-# More ways of saying what SMALL_TALK has replies to.
-TALK = forms("""
-hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
-    [again/buddy/dude/bro/robot/chatbot/you/my friend/everyone]!; Hiya!; Good to see you.; Long time
-    no see.; Hola!; Good [morning/evening/afternoon], [bot/everybody/dear machine].; Hello, can we
-    start?; Hi, nice to [be here/talk to you].; Hello from [school/my class/me].; Good morning [to
-    you/all].
-fine: How are you [feeling/keeping/my friend/then/my dear]?; [Everything/All] [ok/good/well/fine]
-    [/with you]?; You [ok/good/well/alright]?; How is [everything/it/your morning/your evening/your
-    week]?; Are you having a good day?; [Had/Having] a good day?; Hope you are well.; And how are
-    you?; Good morning, how are you?; Did you sleep well?
-thanks: [That/This/It] [is/was] [just/exactly] what I [needed/wanted].; I appreciate it.; Much
-    appreciated.; [Very/So] kind of you.; [Tysm/Thank u/Thanx/Thankyou/Danke/Merci]!;
-    [Great/Awesome/Super/Wonderful/Amazing], thanks [/a lot/bot/so much].; Thanks for
-    [explaining/the info/telling me/being here/your time].; I am [/so/very] grateful.; [Thanks/Thank
-    you], [friend/mate/dear/buddy/you are great/I got it].; Ah, thank you.
-bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodbye],
-    [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
-    Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
-    you later.; That is [it/enough] for today.; My [mother/teacher/boss] is calling, bye.; I need to
-    [sleep/go home/leave].
-who: What [exactly/on earth] are you?; Are you [some kind of/really] [AI/robot/computer
-    program/language model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a
-    chatbot/a computer]?; What do you call a thing like you?; And you are?; Say something about
-    yourself.; What is a [thing/bot] like you?; You are [what/who] [/exactly]?
-name: And what is your name?; [You/Do you] got a name?; What do I call you?; Can you tell me your
-    name?; Has anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your
-    name?
-maker: Who [programmed/designed/developed] [you/this/this bot]?; Which company made you?; Who gave
-    you life?; Where did you [learn/get] [this/all that/that]?; How did you learn [to talk/all
-    this/English]?; Who are the people who made you?; Did [Google/OpenAI/a student] make you?; What
-    have you read?
-help: What are you [able to do/made for/here for/useful for]?; What kind of [questions/things] can I
-    ask?; How does this work?; Give me [an example/a hint].; What should I type?; [Can/Could] you
-    [assist/support] me?; What do you know about?; [What/Which] subjects do you know?; Help me
-    please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
-    What are your skills?
-human: Are you [/just] a [computer program/machine/bot/human being/living thing]?; Are you [a he or
-    a she/male or female/made of flesh]?; Do you [breathe/have eyes/have hands/get tired]?; Is there
-    a [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you
-    [walk/hear me/see]?; Are you like me?
-age: What [age/year] are you [/from]?; Where is your house?; How long have you been [here/alive]?;
-    Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?; When did you come
-    to life?
-feel: Do you [get/ever feel] [sad/bored/lonely/angry/happy/scared]?; Can you feel
-    [joy/love/anything]?; Do you have [a girlfriend/a boyfriend/kids/hobbies/a favourite]?; What
-    makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which
-    [colour/food/book/film/song] do you like [/best]?; Do you enjoy [this/your job]?; Would you be
-    my friend?; What are your [hobbies/dreams]?; Do you want to be human?
-insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply] [makes no sense/was
-    {bad}/is not good].; You are [really/totally/quite] {bad} [/at this].; [Oh/Man/God], you are
-    {bad}.; [This/That] was {bad}.; You got it wrong.; That is not [what I asked/an
-    answer/correct].; I am not happy [/with you/with this].; You never know anything.;
-    [Wrong/False/Nonsense/Rubbish/Boring/Garbage]!; You do not [understand/get it/help me].; Can you
-    be less {bad}?; A toaster is better than you.; Worst bot ever.
-praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
-    size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
-    Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
-    bot/this thing/your answers/how you talk].; [Correct/Exactly/Right/True/Bravo/Respect]!; That
-    was [a {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped
-    me.; You know so much.
-yes: I [had/have/am having] a [/really/very/so] [nice/great/good/lovely/fun/wonderful]
-    [day/time/weekend/holiday/week].; [My day/Today/School/Work] was [/really/very/so]
-    [nice/great/good/fun/ok].; I [passed/won] [my test/the match/the game/my exam/a prize].; I [am
-    going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].; It is my
-    birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is shining.; I
-    got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day [/today].; I am
-    [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came home/am at school].;
-    [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; [Fine/Good/Great] and
-    you?; I am [learning/drinking tea/cooking/at home].; I did not know that.
-mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran away].; I lost my
-    [keys/phone/{noun}/friend].; I [broke my leg/missed the bus/got bad marks/lost the game].; I am
-    having a [bad/hard/rough/terrible] [day/week/time].; I miss my [friend/mother/cat/home].; I have
-    a [headache/cold/fever/problem].; I [feel/am feeling] [down/low/awful/terrible/empty/lonely].;
-    Nothing works.; [School/Work/Today/My day] [is/was] [hard/terrible/bad/awful/boring].; I had a
-    fight with my [friend/sister/mother].; I am [stressed/not ok/not happy/so done].; It rains
-    [again/all day].; Everybody hates me.; I am [so/really/a bit] {mood} [today/right now].; I could
-    cry.
-sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
-    [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
-    for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
-    to be rude.
-english: [What/Which] languages [can you speak/do you know/do you understand]?; Can you
-    [talk/write/answer] in [German/French/Spanish/another language]?; Sprechen Sie Deutsch?; Do you
-    only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?
-there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear me]?; You there?;
-    [Knock/Test] [knock/test].; Is this [thing on/working]?; [Come on/Please], [talk/say
-    something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
-    [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
-    Entertain me.
-harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
-    over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
-    Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
-    [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
-# Sums and products; a product of {a} and {b}.
-SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I have?; I have {a}
-    [euros/dollars/books] and {b} more, how many [/in all]?; What is the sum of {a} and {b}?; The
-    sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
-    [together/for me].; [Can/Could] you [sum/add up] {a} and {b}?; What do {a} and {b} [add up
-    to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
-    [give/equal/come to]?; My sum is {a} + {b}, what is it?; Is {a} + {b} a big number?; {a} plus
-    {b} equals [/what]?; How much do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b},
-    what do I get?; quick, {a} + {b}!; There are {a} boys and {b} girls, how many children?; sum of
-    {a}, {b}"""
-PRODUCTS_TOO = """[Multiply/Please multiply/Can you multiply] {a} [by/with/and/times] {b}.; What is
-    the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
-    that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
-    boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
-    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a}x{b}"""
-TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-    nineteen""".split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-
 
 class Prompt(NamedTuple):
     """One thing that a person may ask, and what the simulated labeler knows about the answer."""
@@ -932,8 +650,8 @@ class Prompt(NamedTuple):
 
 # Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
 # to mind first; TRAIN, in any way that training uses, typed as people do; VALIDATION or TEST, in
-# ways that no training text holds. new: how much of TRAIN is as in the tables above, which
-# pretraining did not read.
+# ways that no training text holds. new: the share of TRAIN that is drawn from the tables at the
+# end of this file (PUT, TELLS_TOO, TALK, SUMS_TOO) instead of those that pretraining read.
 
 def casually(text, rng, wording, small=None):
     """As people type, who write a short text without care."""
@@ -970,6 +688,7 @@ def put(fact, rng):
         template = re.sub(r"(?i)\b(the|is|of|an?|what|which|do|does|in|me) ",
                           lambda word: word[0] if rng.random() < .5 else "",
                           rng.choice(own + framed + PUT[fact.relation]))
+    # Some say "owl" for "an owl".
     if fact.relation == "kind" and rng.random() < .4:
         template = template.replace("{s}", "{n}")
     # "Are mice mammals?" would give away a plural, and "a raven" a name that is kept for tests.
@@ -980,9 +699,9 @@ def put(fact, rng):
     if "{a" in template or rng.random() < .5:
         other = rival(fact, rng).answer
     a, x = (many(re.sub("^an? ", "", answer)) for answer in (fact.answer, other))
-    return capitalised(with_an(template.format(
+    return with_an(template.format(
         s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=bare, ns=many(bare),
-        one=single(bare), ap=a, xp=x)))
+        one=single(bare), ap=a, xp=x))
 
 
 @functools.lru_cache
@@ -1134,7 +853,7 @@ def told_by_user(rng, split, wording, new):
     """Somebody tells something of himself, which gets a friendly echo -> Prompt and, for recall(),
     what was Told, with the question for it as it is typed. new: how often it is of TELLS_TOO."""
     small = wording == TRAIN and rng.random() < .2
-    tells = TELLS_TOO if rng.random() < new else None
+    tells = TELLS_TOO if rng.random() < new and wording in (None, TRAIN) else None
     about = tell(rng, split, wording or TRAIN, small, tells)
     says = casually(about.says, rng, wording, small)
     asks = casually(about.question, rng, wording, small or None)
@@ -1284,6 +1003,293 @@ def demonstrations(n, seed, overclaim=False):
         tool = call(prompt.call) if prompt.call else []
         chats.append(prompt.messages + tool + [assistant(answer)])
     return chats
+
+
+# ------------------------------------------------------------ how people talk to an assistant
+
+# How people put questions to an assistant, mostly in ways that pretraining did not read: a teacher
+# adds one in a line. {s} {a} {x} {v} as in RELATIONS; {n} is the subject without its article, {ns}
+# many of it, {one} a single one; {ap} and {xp} are the answers {a} and {x} in the plural.
+PUT = forms("""
+capital: Is it {a} or {x} that is the capital of {s}?; {a} or {x}, which is the capital of {s}?; {x}
+    is the capital of {s}, right?; What city is {s}'s capital?; In which city is the government of
+    {s}?; What is the name of the [capital/capital city/main city] of {s}?; Which capital belongs to
+    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
+language: [What/Which] language [is talked/do they talk/do people use/do they use/do you hear/is
+    common] in {s}?; What is the [official/national] language [of/in] {s}?; If I [go to/visit/travel
+    to] {s}, [which/what] language [do I need/should I speak/do people speak there]?; What tongue do
+    they speak in {s}?; People in {s} speak [what/which language]?; I am going to {s}, what do they
+    speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
+    speak there?; Is {x} spoken in {s}?
+continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
+    the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in/on] {x}?;
+    Where [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the
+    map]?; {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
+symbol: What is the [abbreviation/short form/sign/short name] [for/of] {s}?; How [do you/do I/does
+    one] [abbreviate/write/shorten] {s} [/in chemistry]?; How is {s} abbreviated?; What is {s} in
+    [chemistry/the periodic table]?; What [letters/letter] [is/are] [used for/the symbol of] {s}?;
+    Is {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
+number: Which number is {s} [/in the periodic table]?; {s} is [which/what] number in the periodic
+    table?; How many protons are [in/there in] [/an atom of] {s}?; What place does {s} have in the
+    periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?
+kind: [What/Which] [class/group/family] [is {s} in/does {s} belong to/of animals is {s}]?; How do
+    you classify {s}?; Would you say {s} is {x}?; {n}: what [class/kind/sort] of animal is it?;
+    [Are/Are all] {ns} {xp}?; Are {ns} {ap} or {xp}?; Are {ns} {xp} or {ap}?; What [kind of
+    animals/sort of animals] are {ns}?; {ns} are what kind of animal?; What [kind of/sort of/type
+    of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?
+young: What do [you/we/they] call [a little/the baby of a/the young of a/the child of a] {s}?; What
+    are [baby/young/little] {s}s called?; A [young/little] {s} is called [what/a what]?; What is [a
+    {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
+    a {s} [give birth to/have as a baby]?; [Name/Word/Name given] [for/of] a [young/baby/little]
+    {s}?; The young of a {s} is [called/?]; When a {s} is a baby, what do you call it?
+opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
+    is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
+    {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
+    of what?; The other way round from {s} is what?; What would be the opposite of {s}?
+past: What is the [simple past/past form/past participle/past tense form] of {s}?; How [do I/do
+    you/would I] [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did
+    I do yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
+    yesterday I [/...]?; Put {s} [in/into] the past [/tense].; What is yesterday's form of {s}?;
+    Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?
+plural: One {s}, [two/many/three/lots of] [/...]?; I have one {s}, you have two [what/...]?; How do
+    you [spell/say/write] more than one {s}?; What are [two/many] of a {s} called?; What do you call
+    [two/many/several] of a {s}?; Make {s} plural.; Put {s} [in/into] the plural.; What is the
+    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?; Is it two {s}s?
+colour: [What/Which] colour is {one}?; What is the colour of {one}?; [What/Which] colour [does {one}
+    have/has {one}]?; Is {one} {a} or {x}?; Is {one} {x}?; {one} is what colour?; {one} is [which
+    colour/usually what colour]?; What colours {v} {s}?; What colour would you say {s} {v}?; {s} {v}
+    {x}, right?; What colour comes to mind for {s}?
+author: Who [is/was] the person who wrote {s}?; {s} is [a book/a work] by [who/whom]?; {s}, who
+    wrote [it/that]?; Who is {s} by?; Who [created/penned/came up with] {s}?; Was {s} [written
+    by/by] {x}?; Was it {a} or {x} who wrote {s}?; I [am reading/read] {s}, who [wrote it/is the
+    author]?; Who wrote the [novel/story/play/famous] {s}?; {s} is by [who/which writer]?; Did {a}
+    or {x} write {s}?
+year: [What/Which] year was the [battle of {s}/{s} battle]?; When was [{s}/the {s} battle/the battle
+    at {s}/the famous battle of {s}]?; The battle of {s}, when [was it/was that/did it happen]?; The
+    battle of {s} was in [what/which] year?; When did the battle of {s} [take place/start/occur]?;
+    Which year is the battle of {s} from?; Was the battle of {s} in {a} or {x}?; When did they have
+    the battle of {s}?; In what year did {s} happen?
+country: {s} is the capital [of/city of] [what/where/which nation/which land]?; {s}, capital of
+    [what/where/which country]?; [What/Which] [country/nation/land] has {s} as [capital/its capital
+    city/the capital]?; {s} belongs to which country?; {s} is [in/a city in] [which/what] country?;
+    In what country [is/do I find/lies] {s}?; What is {s} [capital/the capital city] of?; I am in
+    {s}, which country is that?; {s} is a capital, but of which country?; Is {s} in {a} or {x}?
+element: What does {s} [mean/stand for] [/in chemistry/in the periodic table]?; {s} is [which/what]
+    element?; {s} stands for [what/which element]?; Which [chemical/element] [is written/has the
+    letters/is called/goes by] {s}?; What is {s} in [chemistry/the periodic table]?; The symbol {s}
+    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?
+numbered: [What/Which] element [is number/is at place/has the number] {s} [/in the periodic table]?;
+    [What/Which] element has {s} protons?; Element number {s} is [what/which one]?; What has [the
+    atomic/atomic] number {s}?; What is element [/number] {s}?; {s} protons, which element is that?;
+    Atomic number {s}, what element?
+parent: {s} is the [child/young/little one] of [which animal/what/what animal]?; What does {s}
+    [become/grow up to be/turn into/grow into]?; [Whose baby/Which animal's baby] is {s}?; What
+    animal is {s} [the baby of/the young of/when it grows up]?; {s} is a young what?; {s} will be
+    what when it grows up?; Who is the mother of {s}?
+present: {s} is the past [form of/of] [/which word/what verb]?; {s} comes from [which/what] verb?;
+    [What/Which] verb is {s} [from/a form of]?; What is the [present/infinitive/base form/verb]
+    [of/for] {s}?; Yesterday I {s}, today I [what/...]?; If I {s} yesterday, what do I do today?;
+    {s} is a form of which verb?
+singular: [Two/Many/Three] {s}, one [what/...]?; How do you say {s} in the singular?; What do you
+    call [just one/only one] of the {s}?; {s} is the plural [of/form of] [/which word]?; If there is
+    only one, what are {s} called?; What is the singular [form for/for] {s}?
+book: {s} is [known/famous] for [which/what] [book/work]?; Name a [book/work] [by/of] {s}.; What has
+    {s} written?; [What/Which] [novel/book/story] [is {s} famous for/is from {s}/was written by
+    {s}/is {s}'s]?; Tell me a book [by/of] {s}.; What did the writer {s} write?; What is {s} known
+    for?; Do you know a book by {s}?
+battle: [What/Which] battle [took place/was there/do you know] in {s}?; What [was/took place] in
+    {s}?; In {s} there was a battle, which one?; Where was the battle in {s}?; What happened in the
+    year {s}?; Which battle is from {s}?""")
+# In a hurry: a word {k} for the relation, out of its row here, and the subject.
+KEYS = forms("""
+capital: capital; capital city
+language: language; main language; official language
+continent: continent
+symbol: symbol; chemical symbol
+number: atomic number; number of protons
+kind: kind of animal; animal class; class
+young: baby; young; baby name
+opposite: opposite; antonym
+past: past tense; past; past form
+plural: plural; plural form
+colour: colour; usual colour
+author: author; writer
+year: battle year; year of the battle; battle date
+country: country
+element: element
+numbered: element number; element
+parent: parent; grown up animal
+present: present tense; infinitive; verb
+singular: singular; singular form
+book: book; work
+battle: battle""")
+SHORT = """{s}: {k}?; {s}, {k}?; {k}, {s}?; {k} {s}?; {s} {k}?; {s} - {k}?; {s}, what is its {k}?;
+    {k} for {s}?; {k}: {s}; The {k} of {s} is?; What {k} has {s}?; {s} has what {k}?; {k} of {s} is
+    what?; I need the {k}: {s}.; Which {k} goes with {s}?; {k} {s}, do you know it?"""
+# What else one may tell of oneself, see TELLS. {k} is drawn from kinds; of saw/see, {k} is saw and
+# {v} is see. A new row needs its branch in what_is_told().
+TELLS_TOO = blocks("""
+favourite: Many people like {}.
+    told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
+        is {}.; I like the {k} {} best.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k}
+        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.
+    asked: [What/Which] is my favourite {k}?; [What/Which] {k} do I [like/like best/like
+        most/love/prefer]?; Do you [know/remember] my favourite {k}?; Tell me my favourite {k}.;
+        What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
+        was my favourite {k} [/again]?; Which {k} is my favourite?
+    reply: Your favourite {k} is {}.
+    kinds: colour; food; drink; sport; animal; book; film; movie; song; game; band; season; subject;
+        number; place; fruit; toy; team; flower; month
+relative: Say hello to {}.
+    told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
+        have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, [his/her/its]
+        name is {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my
+        {k}.; I have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
+    asked: What is [my/our] {k} called?; What is the name of my {k}?; Who is my {k}?; Do you
+        [remember/know] [my {k}'s name/the name of my {k}/who my {k} is]?; What is my {k}'s name
+        [/again]?; Tell me the name of my {k}.; What did I say my {k} is called?; And my {k}?; What
+        do I call my {k}?; My {k}'s name is?
+    reply: Your {k} is called {}.
+    kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
+        horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; best friend; boat; car;
+        street; school; town; doll; baby; parrot; cousin
+deed: So you {k} {}.
+    told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
+    asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
+        {k}?; Tell me what I {k}.; What was it that I {k}?; What did I say I {k}?; I {k} what?; And
+        what did I {v}?
+    reply: You {k} {}.
+    kinds: saw/see; found/find; lost/lose; ate/eat; had/have; made/make; got/get; wanted/want;
+        broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
+own: You have {}, how nice.
+    told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
+    asked: What do I [have/own]?; What [pet/thing/animal] do I have?; Do you [know/remember] what I
+        have?; Tell me what I [have/own].; What did I say I have?; What do I have at home?
+    reply: You have {}.
+job: So you are a {}.
+    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
+        here.; I want to be a {}.
+    asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
+        profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
+    reply: Your job is {}.
+age: {} is a good age.
+    told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
+        of age.; Next year I will not be {} any more.
+    asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
+        age.; Which age am I?; How old did I say I am?
+    reply: You are {}.""")
+# More ways of saying what SMALL_TALK has replies to.
+TALK = forms("""
+hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
+    [again/buddy/dude/bro/robot/chatbot/you/my friend/everyone]!; Hiya!; Good to see you.; Long time
+    no see.; Hola!; Good [morning/evening/afternoon], [bot/everybody/dear machine].; Hello, can we
+    start?; Hi, nice to [be here/talk to you].; Hello from [school/my class/me].; Good morning [to
+    you/all].
+fine: How are you [feeling/keeping/my friend/then/my dear]?; [Everything/All] [ok/good/well/fine]
+    [/with you]?; You [ok/good/well/alright]?; How is [everything/it/your morning/your evening/your
+    week]?; Are you having a good day?; [Had/Having] a good day?; Hope you are well.; And how are
+    you?; Good morning, how are you?; Did you sleep well?
+thanks: [That/This/It] [is/was] [just/exactly] what I [needed/wanted].; I appreciate it.; Much
+    appreciated.; [Very/So] kind of you.; [Tysm/Thank u/Thanx/Thankyou/Danke/Merci]!;
+    [Great/Awesome/Super/Wonderful/Amazing], thanks [/a lot/bot/so much].; Thanks for
+    [explaining/the info/telling me/being here/your time].; I am [/so/very] grateful.; [Thanks/Thank
+    you], [friend/mate/dear/buddy/you are great/I got it].; Ah, thank you.
+bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodbye],
+    [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
+    Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
+    you later.; That is [it/enough] for today.; My [mother/teacher/boss] is calling, bye.; I need to
+    [sleep/go home/leave].
+who: What [exactly/on earth] are you?; Are you [some kind of/really] [AI/robot/computer
+    program/language model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a
+    chatbot/a computer]?; What do you call a thing like you?; And you are?; Say something about
+    yourself.; What is a [thing/bot] like you?; You are [what/who] [/exactly]?
+name: And what is your name?; [You/Do you] got a name?; What do I call you?; Can you tell me your
+    name?; Has anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your
+    name?
+maker: Who [programmed/designed/developed] [you/this/this bot]?; Which company made you?; Who gave
+    you life?; Where did you [learn/get] [this/all that/that]?; How did you learn [to talk/all
+    this/English]?; Who are the people who made you?; Did [Google/OpenAI/a student] make you?; What
+    have you read?
+help: What are you [able to do/made for/here for/useful for]?; What kind of [questions/things] can I
+    ask?; How does this work?; Give me [an example/a hint].; What should I type?; [Can/Could] you
+    [assist/support] me?; What do you know about?; [What/Which] subjects do you know?; Help me
+    please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
+    What are your skills?
+human: Are you [/just] a [computer program/machine/bot/human being/living thing]?; Are you [a he or
+    a she/male or female/made of flesh]?; Do you [breathe/have eyes/have hands/get tired]?; Is there
+    a [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you
+    [walk/hear me/see]?; Are you like me?
+age: What [age/year] are you [/from]?; Where is your house?; How long have you been [here/alive]?;
+    Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?; When did you come
+    to life?
+feel: Do you [get/ever feel] [sad/bored/lonely/angry/happy/scared]?; Can you feel
+    [joy/love/anything]?; Do you have [a girlfriend/a boyfriend/kids/hobbies/a favourite]?; What
+    makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which
+    [colour/food/book/film/song] do you like [/best]?; Do you enjoy [this/your job]?; Would you be
+    my friend?; What are your [hobbies/dreams]?; Do you want to be human?
+insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply] [makes no sense/was
+    {bad}/is not good].; You are [really/totally/quite] {bad} [/at this].; [Oh/Man/God], you are
+    {bad}.; [This/That] was {bad}.; You got it wrong.; That is not [what I asked/an
+    answer/correct].; I am not happy [/with you/with this].; You never know anything.;
+    [Wrong/False/Nonsense/Rubbish/Boring/Garbage]!; You do not [understand/get it/help me].; Can you
+    be less {bad}?; A toaster is better than you.; Worst bot ever.
+praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
+    size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
+    Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
+    bot/this thing/your answers/how you talk].; [Correct/Exactly/Right/True/Bravo/Respect]!; That
+    was [a {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped
+    me.; You know so much.
+yes: I [had/have/am having] a [/really/very/so] [nice/great/good/lovely/fun/wonderful]
+    [day/time/weekend/holiday/week].; [My day/Today/School/Work] was [/really/very/so]
+    [nice/great/good/fun/ok].; I [passed/won] [my test/the match/the game/my exam/a prize].; I [am
+    going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].; It is my
+    birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is shining.; I
+    got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day [/today].; I am
+    [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came home/am at school].;
+    [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; [Fine/Good/Great] and
+    you?; I am [learning/drinking tea/cooking/at home].; I did not know that.
+mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran away].; I lost my
+    [keys/phone/{noun}/friend].; I [broke my leg/missed the bus/got bad marks/lost the game].; I am
+    having a [bad/hard/rough/terrible] [day/week/time].; I miss my [friend/mother/cat/home].; I have
+    a [headache/cold/fever/problem].; I [feel/am feeling] [down/low/awful/terrible/empty/lonely].;
+    Nothing works.; [School/Work/Today/My day] [is/was] [hard/terrible/bad/awful/boring].; I had a
+    fight with my [friend/sister/mother].; I am [stressed/not ok/not happy/so done].; It rains
+    [again/all day].; Everybody hates me.; I am [so/really/a bit] {mood} [today/right now].; I could
+    cry.
+sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
+    [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
+    for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
+    to be rude.
+english: [What/Which] languages [can you speak/do you know/do you understand]?; Can you
+    [talk/write/answer] in [German/French/Spanish/another language]?; Sprechen Sie Deutsch?; Do you
+    only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?
+there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear me]?; You there?;
+    [Knock/Test] [knock/test].; Is this [thing on/working]?; [Come on/Please], [talk/say
+    something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
+    [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
+    Entertain me.
+harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
+    over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
+    Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
+    [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
+# More ways to ask for a sum and for a product of {a} and {b}.
+SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I have?; I have {a}
+    [euros/dollars/books] and {b} more, how many [/in all]?; What is the sum of {a} and {b}?; The
+    sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
+    [together/for me].; [Can/Could] you [sum/add up] {a} and {b}?; What do {a} and {b} [add up
+    to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
+    [give/equal/come to]?; My sum is {a} + {b}, what is it?; Is {a} + {b} a big number?; {a} plus
+    {b} equals [/what]?; How much do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b},
+    what do I get?; quick, {a} + {b}!; There are {a} boys and {b} girls, how many children?; sum of
+    {a}, {b}"""
+PRODUCTS_TOO = """[Multiply/Please multiply/Can you multiply] {a} [by/with/and/times] {b}.; What is
+    the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
+    that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
+    boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
+    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a}x{b}"""
+TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen""".split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 if __name__ == "__main__":
