@@ -432,6 +432,28 @@ def test_a_row_of_the_table_adds_up_and_is_of_its_model(monkeypatch):
     assert shares["invented names: none: right"] == 1
 
 
+def test_a_row_has_the_usual_forms_or_the_new_ones(monkeypatch):
+    """The share of new forms is what the row says; half and half is for training."""
+    monkeypatch.setattr(sft, "put", lambda fact, rng: "New?")
+    monkeypatch.setattr(sft, "with_numbers", lambda *_: "New?")
+    monkeypatch.setattr(sft, "TALK", {"hello": ["New?"]})
+    monkeypatch.setattr(sft, "TELLS_TOO", {"job": sft.TELLS_TOO["job"] | {"told": ["New? {}"]}})
+
+    def share(task):
+        rng = random.Random(0)
+        prompts = [sft.TASKS[task](rng, pretrain.TEST) for _ in range(100)]
+        return sum("new" in p.messages[0]["content"].lower() for p in prompts)
+    for usual, new in (("facts, trained phrasings", "facts, as put to an assistant"),
+                       ("sums, plus or no spaces", "sums, as put to an assistant"),
+                       ("small talk", "small talk, more of it"),
+                       ("recall", "recall of other things")):
+        # Some small talk is about myths, whatever the row.
+        assert share(usual) < 3 and share(new) > 90, new
+    rng = random.Random(0)
+    trained = [sft.known(rng.choice(pretrain.facts_of(pretrain.TRAIN)), rng) for _ in range(300)]
+    assert 60 < sum("new" in p.messages[0]["content"].lower() for p in trained) < 120
+
+
 def test_examples_of_a_task_are_from_the_trained_half():
     """Four for each prompt, of its own task."""
     seen = []
