@@ -631,6 +631,8 @@ MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk":
 ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
+SIGNS = {"*": ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"],
+         "-": ["{} - {}", "{}-{}", "{} minus {}"], "+": ["{} + {}", "{}+{}", "{} plus {}"]}
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
     he or she like?; Summarise:; Make this shorter:; What is this story about?"""
 REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
@@ -795,17 +797,15 @@ def product(rng, plain=False):
     sizes = [(10, 99), (100, 999)] if plain else [(10, 99), (100, 999), (1, 20)]
     a, b = (rng.randint(*rng.choice(sizes)) for _ in range(2))
     sign = "*" if plain else rng.choices("*-+", (55, 20, 25))[0]
-    ways, more = ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"], PRODUCTS_TOO
     if sign == "-":
         a, b = max(a, b), min(a, b)
-        ways, more = ["{} - {}", "{}-{}", "{} minus {}"], None
     elif sign == "+":
         # Only where a number has three digits: the others are added by heart.
         a, b = rng.sample([max(a, b) + 100 * (max(a, b) < 100), min(a, b)], 2)
-        ways, more = ["{} + {}", "{}+{}", "{} plus {}"], SUMS_TOO
-    text = capitalised(rng.choice(items(PRODUCTS)).format(rng.choice(ways).format(a, b)))
-    if more and rng.random() < .4:
-        text = with_numbers(rng.choice(items(more)), a, b, rng)
+    text = rng.choice(items(PRODUCTS))
+    text = capitalised(text.format(rng.choice(SIGNS[sign]).format(a, b)))
+    if sign != "-" and rng.random() < .4:
+        text = with_numbers(rng.choice(items(SUMS_TOO if sign == "+" else PRODUCTS_TOO)), a, b, rng)
     result = calculate(f"{a} {sign} {b}")
     wrong_result = int(result) + rng.choice([1, 10, 90])
     text = f"What is {a} * {b}?" if plain else typed(text, rng)
