@@ -214,7 +214,7 @@ def draw(path, history, metrics):
         bars.barh([name.split(": ")[0] for name in names[::-1]],
                   [100 * metrics[name] for name in names[::-1]])
         bars.set(xlabel="right, % of held-out prompts", xlim=(0, 100), title="What it has learned")
-        bars.tick_params(axis="y", labelsize=7)
+        bars.tick_params(axis="y", labelsize=10)
     for few in more[1:]:
         few.plot([int(name.split()[1]) for name in shots], [100 * x for x in shots.values()], "o-")
         few.set(xlabel="examples in the prompt", ylabel="right, %", ylim=(0, 100),
