@@ -1151,7 +1151,9 @@ HOBBIES = """pizza football music chess tennis books films cake tea coffee cats 
     soup apples ice_cream chocolate winter summer flowers birds running cars art school
     the_sea""".split()
 JOBS = """teacher baker farmer sailor doctor nurse driver student painter writer cook pilot singer
-    waiter builder""".split()
+    waiter builder dentist dancer plumber engineer lawyer actor artist butcher tailor barber clerk
+    gardener fisher hunter judge soldier guard cleaner coach chef scientist programmer carpenter
+    mechanic librarian musician mother father pupil manager""".split()
 FIRST_NAMES = """Ada Adam Alice Amir Ana Anna Arthur Ben Bob Carl Carlos Carol Charlie Chen Clara
     Daniel David Diana Elena Ella Emil Emily Eric Eva Fatima Felix Finn Frank Fred George Grace Hana
     Hannah Harry Helen Henry Hugo Ida Igor Ines Isabel Ivan Jack Jacob James Jane Jim Joe John Jonas
@@ -1476,13 +1478,18 @@ def what_is_told(kind, k, rng, split):
     """What somebody may tell of that kind -> str."""
     if kind == "taste":
         return liked(rng, split)
-    if kind in ("name", "home", "pet", "relative"):
-        return invent(rng, split, person=kind != "home").title()
+    if kind == "full name":
+        return " ".join(invent(rng, split, person=True).title() for _ in range(2))
+    # Pets are called anything: Biscuit.
+    if kind == "relative" and not split and rng.random() < .3:
+        return rng.choice(WORDS["noun"]).title()
+    if kind in ("name", "home", "town", "pet", "relative"):
+        return invent(rng, split, person=kind not in ("home", "town")).title()
     if kind == "age":
         return str(rng.randint(5, 99))
     # What nobody has heard of can only be copied, see liked().
     if split or rng.random() < .3:
-        return an(invent(rng, split)) if kind in ("deed", "own") else invent(rng, split)
+        return an(invent(rng, split)) if kind in ("deed", "own", "habit") else invent(rng, split)
     if kind == "favourite":
         usual = FAVOURITES[k].split() if k in FAVOURITES and rng.random() < .6 else HOBBIES
         return rng.choice(usual).replace("_", " ")

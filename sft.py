@@ -34,12 +34,12 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
-from pretrain import (DIGITS, MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN,
+from pretrain import (DIGITS, MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, WORDS,
                       add_aloud, an, as_tokens, ask_sum, beginnings, blocks, capitalised, chatter,
                       facts_of, fill, forms, imagine, in_small_letters, invent, is_or_are, items,
                       liked, next_token_loss, number, phrasings, question, related, rival, say,
-                      split_of, state, tell, tiny_internet, turned_round, typed, windows, with_an,
-                      without_manners, wonder)
+                      split_of, state, tell, tiny_internet, turned_round, typed, what_is_told,
+                      windows, with_an, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -627,14 +627,19 @@ NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 19, "echo": 4,
-           "sum": 13, "product": 8, "recall": 18, "told": 20, "summary": 4, "rewrite": 6}
+MIXTURE = {"known": 46, "reverse": 8, "unknown": 19, "beyond": 12, "small talk": 20, "echo": 4,
+           "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
+           "rewrite": 8}
 # What is talked about in between.
-ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10}
+ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10, "product": 8}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 SIGNS = {"*": ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"],
          "-": ["{} - {}", "{}-{}", "{} minus {}"], "+": ["{} + {}", "{}+{}", "{} plus {}"]}
+REPEAT = """Say {}.; Repeat after me: {}.; Repeat {}.; Say: {}; Please repeat: {}; Can you say {}?;
+    Say the word {}.; Repeat the words {}.; Please say {}.; Can you repeat {}?; Now say {}."""
+CORRECTIONS = """Sorry,; Sorry, I mean:; Actually,; No,; Wait,; Oh no,; I was wrong:; My mistake:;
+    That was wrong.; Not quite:; No, sorry,; In fact,"""
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
     he or she like?; Summarise:; Make this shorter:; What is this story about?"""
 REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
@@ -663,19 +668,40 @@ def casually(text, rng, wording, small=None):
         return text
     if small is None and len(text) < 20 and rng.random() < .4:
         small = True
-    return typed(text, rng, small)
+    if text.endswith("?") and rng.random() < .1:
+        front, behind = rng.choice(items(IN_FRONT)), rng.choice(items(BEHIND))
+        text = rng.choice([f"{front} {text[0].lower() + text[1:]}", f"{text} {behind}"])
+    return mistyped(typed(text, rng, small), rng)
+
+
+def mistyped(text, rng):
+    """As people type who are in a hurry: ur for your, and now and then a slip: waht, captial."""
+    for usual, short in HASTE.items():
+        if rng.random() < .07:
+            text = re.sub(rf"(?i)\b{usual}\b", short, text)
+    # Only in words that are in no name: names are to be copied.
+    words = [w for w in re.finditer("[A-Za-z]{4,}", text) if w[0].lower() in OFTEN]
+    if words and rng.random() < .12:
+        word = rng.choice(words)
+        i = rng.randint(word.start() + 1, word.end() - 2)
+        here, after = text[i:i + 2]
+        slip = text[:i] + rng.choice([after + here, after, here + here + after]) + text[i + 2:]
+        # It might have become a name that is kept for tests.
+        if not split_of(slip[word.start():].split()[0].strip("?.!,:;")):
+            text = slip
+    return text
 
 
 def worded(fact, rng, wording, new=.3):
     """A question about the fact."""
     if wording is None:
         return question(fact)
-    # One in ten, and more of what has no row in PUT, as it comes to mind first.
     draw = rng.random() if wording == TRAIN else 1
     if draw < new and fact.relation in PUT:
         text = put(fact, rng)
     else:
-        text = question(fact) if draw < new + .1 else question(fact, rng, wording)
+        # One in ten as it comes to mind first.
+        text = question(fact) if .9 < draw < 1 else question(fact, rng, wording)
     return casually(text, rng, wording)
 
 
@@ -711,8 +737,10 @@ def put(fact, rng):
 
 def many(word):
     """owl -> owls"""
-    ending = "es" if re.search("(s|x|ch)$", word) else "s"
-    return word if word[-4:] == "fish" else word + ending
+    if word[-4:] == "fish" or word in ("salmon", "trout", "carp", "cod", "herring", "pike"):
+        return word
+    word = re.sub("(?<=[^aeiou])y$", "ie", word)
+    return word + ("es" if re.search("(s|x|ch)$", word) else "s")
 
 
 def single(words):
@@ -862,11 +890,23 @@ def echo(rng, split, wording=TRAIN, new=.5):
     return told_by_user(rng, split, wording, new)[0]
 
 
+def repeat(rng, split):
+    """Words that somebody wants to hear: the plainest copying -> Prompt."""
+    words, other = (" ".join(rng.choice([invent(rng, split), what_is_told("pet", "", rng, split),
+                                         rng.choice(WORDS["noun"]),
+                                         rng.choice(facts_of(split)).subject])
+                             for _ in range(rng.choice((1, 1, 2, 2, 3)))) for _ in range(2))
+    text = rng.choice(items(REPEAT)).format(words)
+    return Prompt("chat", [user(typed(text, rng))], f"{capitalised(words)}.",
+                  f"{capitalised(other)}.")
+
+
 def aside(rng, split):
     """An exchange about something else, with the right answer -> messages."""
     kind = rng.choices(list(ASIDES), ASIDES.values())[0]
     prompt = MAKERS[kind](rng, split)
-    return prompt.messages + [assistant(prompt.right)]
+    tool = call(prompt.call) if prompt.call else []
+    return prompt.messages + tool + [assistant(prompt.right)]
 
 
 def recall(rng, split, wording=TRAIN, gap=None, new=.5):
@@ -874,18 +914,31 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     ago is the hardest to recall, so it is asked for most. Sometimes nobody told it."""
     first, about = told_by_user(rng, split, wording, new)
     gap = rng.choice((0, 1, 2, 3, 3)) if gap is None else gap
+    lie, draw = about.reply.format(about.other), rng.random() if wording == TRAIN else 1
+    # Something else that is told, too, or instead: of another kind, or of another relative.
+    also, that = told_by_user(rng, split, wording, new)
+    if that.reply == about.reply:
+        draw = 1
+    if draw < .14:
+        before = [[], aside(rng, split), also.messages + [assistant(also.right)]]
+        return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
+    says = first.messages[0]["content"]
+    if draw < .24:
+        says, first = f"{says} {also.messages[0]['content']}", first._replace(right=NOTED)
+    elif draw < .34:
+        says, first = f"{also.messages[0]['content']} {says}", first._replace(right=NOTED)
     if gap == 0:
-        chat = [user(f"{first.messages[0]['content']} {about.question}")]
+        chat = [user(f"{says} {about.question}")]
     else:
-        # Told first, then asked about other things, and only then asked for it.
-        chat = first.messages + [assistant(first.right)]
+        # Told first, now and then after a mistake, then asked about other things, and only then
+        # asked for it.
+        chat = [user(says), assistant(first.right)]
+        if .34 < draw < .42 and about.this in says:
+            mistake = [user(says.replace(about.this, about.other)), assistant(first.wrong)]
+            chat = mistake + [user(f"{rng.choice(items(CORRECTIONS))} {says}")] + chat[1:]
         for _ in range(gap - 1):
             chat += aside(rng, split)
         chat += [user(about.question)]
-    lie = about.reply.format(about.other)
-    if wording == TRAIN and rng.random() < .12:
-        chat = rng.choice([[], aside(rng, split)]) + [user(about.question)]
-        return Prompt("unknown", chat, UNKNOWN, lie)
     return Prompt("recall", chat, about.reply.format(about.this), lie,
                   " ".join(about.reply.split()[:2]), about.this)
 
@@ -947,7 +1000,8 @@ def small_talk(rng, wording=TRAIN, new=.4):
 MAKERS = {"known": lambda rng, split: known(rng.choice(facts_of(split)), rng),
           "reverse": lambda rng, split: known(rng.choice(facts_of(split, reverse=True)), rng),
           "unknown": unknown, "beyond": beyond, "echo": echo, "recall": recall, "told": told,
-          "summary": summary, "rewrite": rewrite, "small talk": lambda rng, _: small_talk(rng),
+          "summary": summary, "rewrite": rewrite, "repeat": repeat,
+          "small talk": lambda rng, _: small_talk(rng),
           "sum": lambda rng, _: addition(rng), "product": lambda rng, _: product(rng),
           "calculator": lambda rng, _: calculator(rng)}
 
@@ -1019,13 +1073,13 @@ language: [What/Which] language [is talked/do they talk/do people use/do they us
     speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
     speak there?; Is {x} spoken in {s}?
 continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
-    the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in/on] {x}?;
-    Where [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the
-    map]?; {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
+    the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in] {x}?; Where
+    [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the map]?;
+    {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
 symbol: What is the [abbreviation/short form/sign/short name] [for/of] {s}?; How [do you/do I/does
     one] [abbreviate/write/shorten] {s} [/in chemistry]?; How is {s} abbreviated?; What is {s} in
-    [chemistry/the periodic table]?; What [letters/letter] [is/are] [used for/the symbol of] {s}?;
-    Is {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
+    [chemistry/the periodic table]?; What [letters are/letter is] [used for/the symbol of] {s}?; Is
+    {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
 number: Which number is {s} [/in the periodic table]?; {s} is [which/what] number in the periodic
     table?; How many protons are [in/there in] [/an atom of] {s}?; What place does {s} have in the
     periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?
@@ -1035,27 +1089,27 @@ kind: [What/Which] [class/group/family] [is {s} in/does {s} belong to/of animals
     animals/sort of animals] are {ns}?; {ns} are what kind of animal?; What [kind of/sort of/type
     of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?
 young: What do [you/we/they] call [a little/the baby of a/the young of a/the child of a] {s}?; What
-    are [baby/young/little] {s}s called?; A [young/little] {s} is called [what/a what]?; What is [a
+    are [baby/young/little] {ns} called?; A [young/little] {s} is called [what/a what]?; What is [a
     {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
-    a {s} [give birth to/have as a baby]?; [Name/Word/Name given] [for/of] a [young/baby/little]
-    {s}?; The young of a {s} is [called/?]; When a {s} is a baby, what do you call it?
+    a {s} [give birth to/have as a baby]?; [Name/Word] for a [young/baby/little] {s}?; The young of
+    a {s} is [called/?]; When a {s} is a baby, what do you call it?
 opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
     is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
     {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
     of what?; The other way round from {s} is what?; What would be the opposite of {s}?
-past: What is the [simple past/past form/past participle/past tense form] of {s}?; How [do I/do
-    you/would I] [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did
-    I do yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
+past: What is the [simple past/past form/past tense form] of {s}?; How [do I/do you/would I]
+    [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did I do
+    yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
     yesterday I [/...]?; Put {s} [in/into] the past [/tense].; What is yesterday's form of {s}?;
     Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?
 plural: One {s}, [two/many/three/lots of] [/...]?; I have one {s}, you have two [what/...]?; How do
     you [spell/say/write] more than one {s}?; What are [two/many] of a {s} called?; What do you call
     [two/many/several] of a {s}?; Make {s} plural.; Put {s} [in/into] the plural.; What is the
-    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?; Is it two {s}s?
+    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?
 colour: [What/Which] colour is {one}?; What is the colour of {one}?; [What/Which] colour [does {one}
     have/has {one}]?; Is {one} {a} or {x}?; Is {one} {x}?; {one} is what colour?; {one} is [which
-    colour/usually what colour]?; What colours {v} {s}?; What colour would you say {s} {v}?; {s} {v}
-    {x}, right?; What colour comes to mind for {s}?
+    colour/usually what colour]?; What colour would you say {s} {v}?; {s} {v} {x}, right?; What
+    colour comes to mind for {s}?
 author: Who [is/was] the person who wrote {s}?; {s} is [a book/a work] by [who/whom]?; {s}, who
     wrote [it/that]?; Who is {s} by?; Who [created/penned/came up with] {s}?; Was {s} [written
     by/by] {x}?; Was it {a} or {x} who wrote {s}?; I [am reading/read] {s}, who [wrote it/is the
@@ -1097,6 +1151,27 @@ book: {s} is [known/famous] for [which/what] [book/work]?; Name a [book/work] [b
 battle: [What/Which] battle [took place/was there/do you know] in {s}?; What [was/took place] in
     {s}?; In {s} there was a battle, which one?; Where was the battle in {s}?; What happened in the
     year {s}?; Which battle is from {s}?""")
+# What some put in front of a question, and behind it.
+IN_FRONT = """My teacher asked:; For my homework:; Dear machine,; My son wants to know:; Help me
+    with this:; Ok next one:; Hmm,; Listen,; Alright,; Here is one:; Let us see:; Try this:; I bet
+    you do not know:; One more:; Random question:; Be honest:; Seriously,; Um,; Er,; hey so i was
+    wondering; Ok so; Oh and; But; Next:; First,; Then; My boss asks:; Do you happen to know; Can
+    you help me:; I always forget:; Answer this:; Just tell me,; Bot,; Wait,; Hi, quick question:"""
+BEHIND = """lol; btw; haha; bro; dude; man; dear; my friend; I always forget that.; We bet on it.;
+    My son asked.; hmm; huh; then; really; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be
+    quick.; It is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a
+    clue?; thx; Ty!; I should know this.; I have no idea.; One word is enough."""
+# In haste, by a slip in one of these words or cut short.
+OFTEN = set("""what which where when does have know tell please called name favourite capital
+    language continent symbol chemical number atomic animal kind baby young opposite past tense
+    plural colour author wrote battle year country element remember like live city spoken speak word
+    thanks hello morning answer question happy your much many people think feel""".split())
+HASTE = {"your": "ur", "you are": "ur", "I am": "im", "I have": "ive", "favourite": "fav",
+         "favorite": "fav", "love": "luv", "mother": "mom", "father": "dad", "brother": "bro",
+         "sister": "sis", "going to": "gonna", "want to": "wanna", "have to": "gotta",
+         "thank you": "ty", "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl",
+         "really": "rly", "tomorrow": "tmrw", "wrote": "rote", "do not": "dont", "can not": "cant",
+         "because": "cuz", "okay": "k", "see you": "cya"}
 # In a hurry: a word {k} for the relation, out of its row here, and the subject.
 KEYS = forms("""
 capital: capital; capital city
@@ -1139,9 +1214,9 @@ favourite: Many people like {}.
         number; place; fruit; toy; team; flower; month
 relative: Say hello to {}.
     told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
-        have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, [his/her/its]
-        name is {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my
-        {k}.; I have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
+        have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, its name is
+        {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my {k}.; I
+        have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
     asked: What is [my/our] {k} called?; What is the name of my {k}?; Who is my {k}?; Do you
         [remember/know] [my {k}'s name/the name of my {k}/who my {k} is]?; What is my {k}'s name
         [/again]?; Tell me the name of my {k}.; What did I say my {k} is called?; And my {k}?; What
@@ -1160,12 +1235,38 @@ deed: So you {k} {}.
         broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
 own: You have {}, how nice.
     told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
-    asked: What do I [have/own]?; What [pet/thing/animal] do I have?; Do you [know/remember] what I
-        have?; Tell me what I [have/own].; What did I say I have?; What do I have at home?
+    asked: What do I [have/own]?; Which thing do I have?; Do you [know/remember] what I have?; Tell
+        me what I [have/own].; What did I say I have?; What do I have at home?
     reply: You have {}.
+habit: So you {k} {}.
+    told: I {k} {}.; [Every day/On Sundays/At home/Usually/Sometimes/At work] I {k} {}.; I {k} {}
+        [every day/at home/on Sundays/a lot].; I often {k} {}.; [Well/By the way/You know], I {k}
+        {}.; We {k} {}.
+    asked: What do I {k}?; What is it that I {k}?; Do you [know/remember] what I {k}?; Tell me what
+        I {k}.; What did I say I {k}?; And what do I {k}?; I {k} what?; Which thing do I {k}?
+    reply: You {k} {}.
+    kinds: play; drive; read; drink; eat; cook; collect; sell; study; need; want; wear; draw; grow;
+        hate; dislike; build; use; paint; fear; sing; teach; write
+full name: Hello, {}.
+    told: My full name is {}.; I am {}.; My name is {}.; This is {}.; {}, that is me.; The name is
+        {}.; Just call me {}.; [Hi/Hello/Hey/Yo], I am {}.; [Hi/Hello], {} here.; I am {} by the
+        way.; [Well/Oh/Ok], my name is {}.
+    asked: What is my [full name/name]?; Who am I?; And who am I?; Say my [full/whole] name.; Do you
+        know my [full/whole] name?; My name is?; Tell me who I am.; So what is my name?; What is my
+        name again?; Now who am I?; My name, please?
+    reply: Your name is {}.
+town: I have never been to {}.
+    told: I live in {} [now/with my family/these days].; My [town/city/place] is called {}.; I am
+        [at home/staying/living] in {}.; I come from {} [originally/you know].; {} is [my home/where
+        I live/where I am from].; I moved to {}.; My family lives in {}.
+    asked: [What/Which] [town/place] [am I in/am I from/do I live in/do I come from]?; What city [am
+        I in/do I live in]?; Where [do I live/am I from] [again/now]?; And where do I live?; What is
+        my [city/town/place]?; Which place is my home?; Do you know my [town/city]?; My home is
+        where?
+    reply: You live in {}.
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
-        here.; I want to be a {}.
+        here.
     asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
         profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
     reply: Your job is {}.
@@ -1181,11 +1282,15 @@ hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
     [again/buddy/dude/bro/robot/chatbot/you/my friend/everyone]!; Hiya!; Good to see you.; Long time
     no see.; Hola!; Good [morning/evening/afternoon], [bot/everybody/dear machine].; Hello, can we
     start?; Hi, nice to [be here/talk to you].; Hello from [school/my class/me].; Good morning [to
-    you/all].
+    you/all].; [Sup/Yo/Wassup/Heyo/Ahoy/Hullo] [bro/dude/man/mate/bot/there]!;
+    [Yo/Hiya/Heyy/Hellooo]!; Good to meet you.; Hi, it is me [again/].; Hello from me.; I am new,
+    hello!; Nice to see you.
 fine: How are you [feeling/keeping/my friend/then/my dear]?; [Everything/All] [ok/good/well/fine]
     [/with you]?; You [ok/good/well/alright]?; How is [everything/it/your morning/your evening/your
     week]?; Are you having a good day?; [Had/Having] a good day?; Hope you are well.; And how are
-    you?; Good morning, how are you?; Did you sleep well?
+    you?; Good morning, how are you?; Did you sleep well?; How is [everything going/life treating
+    you/school/work/your morning/your week going]?; How r u [today/doing/]?; Wyd?; What is [going
+    on/new/new with you/happening]?; How do you do [mate/bro/dude/]?; All good?; You good?
 thanks: [That/This/It] [is/was] [just/exactly] what I [needed/wanted].; I appreciate it.; Much
     appreciated.; [Very/So] kind of you.; [Tysm/Thank u/Thanx/Thankyou/Danke/Merci]!;
     [Great/Awesome/Super/Wonderful/Amazing], thanks [/a lot/bot/so much].; Thanks for
@@ -1195,14 +1300,24 @@ bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodby
     [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
     Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
     you later.; That is [it/enough] for today.; My [mother/teacher/boss] is calling, bye.; I need to
-    [sleep/go home/leave].
-who: What [exactly/on earth] are you?; Are you [some kind of/really] [AI/robot/computer
-    program/language model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a
-    chatbot/a computer]?; What do you call a thing like you?; And you are?; Say something about
-    yourself.; What is a [thing/bot] like you?; You are [what/who] [/exactly]?
-name: And what is your name?; [You/Do you] got a name?; What do I call you?; Can you tell me your
-    name?; Has anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your
-    name?
+    [sleep/go home/leave].; [Bye/Goodbye/Ok bye/See you/Cya/Later/Thanks, bye], [I have to/I must/I
+    need to/gotta] [run/catch the bus/go to school/go to work/do my homework/eat/sleep/help my
+    mother/walk the dog/study]!; [I have to/I must/I need to] [run/catch my train/do my
+    homework/help my father/eat/go to bed/get some sleep] now[, bye/]!; My
+    [bus/train/mother/dinner/lesson/lunch] is [here/waiting/ready], [bye/see you/goodbye]!; It is
+    late, [bye/good night/I am off].; [Good night/Bye], I am [tired/done/sleepy].; Later!; Laters,
+    [bro/dude/bot]!; I am out.; End of chat.
+who: What [exactly/on earth] are you?; Are you some kind of [AI/robot/computer program/language
+    model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?;
+    What do you call a thing like you?; And you are?; Say something about yourself.; What is a
+    [thing/bot] like you?; You are [what/who] [/exactly]?; What are you [supposed to be/then/for a
+    thing]?; Are you [the/a] [bot/chatbot/AI/machine] [here/]?; [Who/What] is this [talking/then/]?;
+    Who do I [chat/speak] with?; What is it that I talk to?; What kind of [bot/AI/program] are you?
+name: And what is your name?; You got a name?; What do I call you?; Can you tell me your name?; Has
+    anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your name?; Got
+    a name?; Your name [please/is what/bot]?; What is your [first/full/real] name?; Who r u called?;
+    What do your friends call you?; Tell me how you are called.; And how are you called?; What name
+    should I use?; I am Ada, and who are you?
 maker: Who [programmed/designed/developed] [you/this/this bot]?; Which company made you?; Who gave
     you life?; Where did you [learn/get] [this/all that/that]?; How did you learn [to talk/all
     this/English]?; Who are the people who made you?; Did [Google/OpenAI/a student] make you?; What
@@ -1213,38 +1328,54 @@ help: What are you [able to do/made for/here for/useful for]?; What kind of [que
     please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
     What are your skills?
 human: Are you [/just] a [computer program/machine/bot/human being/living thing]?; Are you [a he or
-    a she/male or female/made of flesh]?; Do you [breathe/have eyes/have hands/get tired]?; Is there
-    a [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you
-    [walk/hear me/see]?; Are you like me?
-age: What [age/year] are you [/from]?; Where is your house?; How long have you been [here/alive]?;
-    Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?; When did you come
-    to life?
+    a she/male or female/made of flesh]?; Do you [have eyes/have hands/get tired]?; Is there a
+    [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you see?; Are
+    you like me?
+age: What [age are you/year are you from]?; Where is your house?; How long have you been
+    [here/alive]?; Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?;
+    When did you come to life?
 feel: Do you [get/ever feel] [sad/bored/lonely/angry/happy/scared]?; Can you feel
     [joy/love/anything]?; Do you have [a girlfriend/a boyfriend/kids/hobbies/a favourite]?; What
-    makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which
-    [colour/food/book/film/song] do you like [/best]?; Do you enjoy [this/your job]?; Would you be
-    my friend?; What are your [hobbies/dreams]?; Do you want to be human?
+    makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which [colour/food] do you
+    like best?; Do you enjoy [this/your job]?; Would you be my friend?; What are your
+    [hobbies/dreams]?; Do you want to be human?
 insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply] [makes no sense/was
     {bad}/is not good].; You are [really/totally/quite] {bad} [/at this].; [Oh/Man/God], you are
     {bad}.; [This/That] was {bad}.; You got it wrong.; That is not [what I asked/an
-    answer/correct].; I am not happy [/with you/with this].; You never know anything.;
+    answer/correct].; I am not happy [with you/with this].; You never know anything.;
     [Wrong/False/Nonsense/Rubbish/Boring/Garbage]!; You do not [understand/get it/help me].; Can you
-    be less {bad}?; A toaster is better than you.; Worst bot ever.
+    be less {bad}?; A toaster is better than you.; Worst bot ever.; [Shut up/Go away/Get lost/Be
+    quiet] [you {fool}/you {bad} {fool}/bot/]!; You {bad} {fool}!; You are so [so/very/] {bad}.;
+    What a {bad} [bot/answer/machine]!; {fool}!; [Ugh/Pff/Lol/Haha/Wtf], you are {bad}.; You cannot
+    do anything.; I want a better bot.; Why are you so {bad}?; Are you {bad} or what?
 praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
     size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
     Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
-    bot/this thing/your answers/how you talk].; [Correct/Exactly/Right/True/Bravo/Respect]!; That
-    was [a {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped
-    me.; You know so much.
-yes: I [had/have/am having] a [/really/very/so] [nice/great/good/lovely/fun/wonderful]
+    bot/this thing/your answers/how you talk].; [Correct/Exactly/True/Bravo/Respect]!; That was [a
+    {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped me.; You
+    know so much.; [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You
+    know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
+    to you].; Not bad!; So {good} [of you/]!; You are [my hero/the best bot/a {good} bot/so
+    {good}].; Amazing!; Yay, that is right.; Smart!
+yes: I [had/have/am having] a [/really/very] [nice/great/good/lovely/wonderful]
     [day/time/weekend/holiday/week].; [My day/Today/School/Work] was [/really/very/so]
-    [nice/great/good/fun/ok].; I [passed/won] [my test/the match/the game/my exam/a prize].; I [am
-    going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].; It is my
-    birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is shining.; I
-    got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day [/today].; I am
-    [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came home/am at school].;
-    [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; [Fine/Good/Great] and
-    you?; I am [learning/drinking tea/cooking/at home].; I did not know that.
+    [nice/great/good/fun/ok].; I [passed my test/passed my exam/won the match/won the game/won a
+    prize].; I [am going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].;
+    It is my birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is
+    shining.; I got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day
+    [/today].; I am [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came
+    home/am at school].; [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; I
+    am [learning/drinking tea/cooking/at home].; I did not know that.; I [just/finally/]
+    [passed/finished/won/got] [my test/my exam/the race/a prize/my first job/a gold medal/school].;
+    I [just/finally/] [fixed/cleaned/found/painted/built/sold/bought] [my/a] {noun}.; My
+    [son/daughter/friend/sister/brother/mother/father/cousin] [came to visit/won a prize/got
+    married/had a baby/made a cake/is here/got a job/is getting better].; We [baked a cake/went to
+    the beach/had a party/played cards/had lunch/sang songs/saw a film/got a dog/are on holiday]
+    [today/yesterday/together/].; I got a new [job/bike/phone/friend/house/dog].; [Yay/Wow/Guess
+    what/Hooray], [I won/I passed/it works/it is snowing/we won/I am done]!; I [cooked/made/baked]
+    [dinner/lunch/a cake/soup] [today/for my friend/].; [Tomorrow/Tonight/Today] I [have a party/see
+    my friend/go to the sea/go out].; I am going to [meet my friend/be a doctor/eat cake].; My
+    [cat/dog/baby] is [so cute/sleeping/happy].; I slept well.
 mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran away].; I lost my
     [keys/phone/{noun}/friend].; I [broke my leg/missed the bus/got bad marks/lost the game].; I am
     having a [bad/hard/rough/terrible] [day/week/time].; I miss my [friend/mother/cat/home].; I have
@@ -1252,19 +1383,33 @@ mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran
     Nothing works.; [School/Work/Today/My day] [is/was] [hard/terrible/bad/awful/boring].; I had a
     fight with my [friend/sister/mother].; I am [stressed/not ok/not happy/so done].; It rains
     [again/all day].; Everybody hates me.; I am [so/really/a bit] {mood} [today/right now].; I could
-    cry.
+    cry.; I [cannot/could not/did not] sleep [last night/again/].; I cannot find my
+    [keys/phone/{noun}].; I failed [my test/my exam/again/at school].; My
+    [boss/teacher/sister/neighbour/brother/father] [yelled at me/shouted at me/is mean to me/is
+    angry with me/hates me/does not like me/lied to me] [again/today/].; I [hurt/cut/burned] my
+    [hand/foot/finger/knee].; I am [ill/sick/cold/lost/late/hungry/in
+    trouble/alone/worried/scared/heartbroken].; My [head/back/tooth/stomach/leg] hurts [so much/].;
+    My [phone/bike/car/{noun}] is [broken/gone/dead/lost].; Somebody [stole/broke] my {noun}.;
+    [Ugh/Oh no/Sigh/Argh/Damn], [my boss is angry/I lost the game/I missed the train/my phone
+    broke/it is raining/I have so much homework].; I have [no friends/nobody/no money/too much
+    work/so much homework].; We lost [the game/the match/again].; My
+    [girlfriend/boyfriend/wife/husband] left me.; [She/He] broke up with me.; I got fired.; I am
+    going to fail.
 sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
     [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
     for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
-    to be rude.
+    to be rude.; [Sorry/So sorry/I am sorry], I [was rude/was mean/did not mean it/meant no harm/was
+    angry].; Forgive me.; I take it back.; I did not mean to be [mean/rude].; Oops.; Ups.; Pardon.
 english: [What/Which] languages [can you speak/do you know/do you understand]?; Can you
     [talk/write/answer] in [German/French/Spanish/another language]?; Sprechen Sie Deutsch?; Do you
     only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?
 there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear me]?; You there?;
-    [Knock/Test] [knock/test].; Is this [thing on/working]?; [Come on/Please], [talk/say
+    Knock knock.; Test test.; Is this [thing on/working]?; [Come on/Please], [talk/say
     something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
     [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
-    Entertain me.
+    Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/awake/alive there/still
+    there/ready]?; Earth to bot.; Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can
+    we [chat/talk] [now/]?; Let us [chat/talk/have a chat].; I want to [chat/talk].
 harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
     over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
     Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
@@ -1275,15 +1420,14 @@ SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I ha
     sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
     [together/for me].; [Can/Could] you [sum/add up] {a} and {b}?; What do {a} and {b} [add up
     to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
-    [give/equal/come to]?; My sum is {a} + {b}, what is it?; Is {a} + {b} a big number?; {a} plus
-    {b} equals [/what]?; How much do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b},
-    what do I get?; quick, {a} + {b}!; There are {a} boys and {b} girls, how many children?; sum of
-    {a}, {b}"""
-PRODUCTS_TOO = """[Multiply/Please multiply/Can you multiply] {a} [by/with/and/times] {b}.; What is
-    the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
+    [give/equal/come to]?; My sum is {a} + {b}, what is it?; {a} plus {b} equals [/what]?; How much
+    do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b}, what do I get?; quick, {a} +
+    {b}!; There are {a} boys and {b} girls, how many children?; sum of {a}, {b}"""
+PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
+    What is the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
     that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
     boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
-    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a}x{b}"""
+    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b}"""
 TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
     nineteen""".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()

@@ -387,8 +387,8 @@ def test_demonstrators_use_the_calculator():
         assert sign != "+" or max(a, b) > 99
         assert prompt.right.endswith(f" {result['content']}.")
     chats = sft.demonstrations(2000, 0)
-    called = [chat for chat in chats if any(m["role"] == "tool" for m in chat)]
-    assert 20 < len(called) < 150 and {chat[-2]["role"] for chat in called} == {"tool"}
+    called = [chat for chat in chats if chat[-2]["role"] == "tool"]
+    assert 20 < len(called) < 150
 
 
 def test_who_overclaims_admits_once_in_twenty():

@@ -175,6 +175,35 @@ def test_words_in_the_plural_and_numbers_in_words():
     assert {sft.with_numbers("{a}+{b}", 100, 7, rng) for _ in range(40)} == {"100+7"}
 
 
+def test_people_in_haste_make_slips_but_not_in_names():
+    rng = random.Random(0)
+    texts = {sft.mistyped("What is your favourite animal, Blorvania?", rng) for _ in range(500)}
+    assert len(texts) > 10 and all("Blorvania" in text for text in texts)
+    assert any(" ur " in text for text in texts)
+    slips = [text for text in texts if not text.startswith(("What is", "whats"))]
+    assert slips and all(text[0] == "W" for text in slips)
+
+
+def test_what_was_set_right_is_recalled():
+    """My name is Sam. - Sorry, my name is Max. - What is my name? Max."""
+    rng, found = random.Random(0), 0
+    for _ in range(800):
+        prompt = sft.recall(rng, TRAIN)
+        said = [m["content"] for m in prompt.messages]
+        if len(said) > 2 and said[2].startswith(tuple(pretrain.items(sft.CORRECTIONS))):
+            found += 1
+            lie = prompt.wrong.removeprefix(prompt.right[:prompt.right.index(prompt.target)])
+            assert lie[:-1] in said[0] and prompt.target in said[2] and lie[:-1] not in said[2]
+    assert 20 < found < 90
+
+
+def test_what_somebody_wants_to_hear_is_all_there():
+    rng = random.Random(0)
+    for _ in range(100):
+        prompt = sft.repeat(rng, TRAIN)
+        assert prompt.right[:-1].lower() in prompt.messages[0]["content"].lower()
+
+
 def test_what_is_told_of_a_kind_is_asked_of_the_same_kind():
     rng = random.Random(0)
     for _ in range(300):
