@@ -34,12 +34,12 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
-from pretrain import (DIGITS, MYTHS, POLITE, RELATIONS, RUDE, SMALL_TALK, TEST, TOLD, TRAIN, WORDS,
-                      add_aloud, an, as_tokens, ask_sum, beginnings, blocks, capitalised, chatter,
-                      facts_of, fill, forms, imagine, in_small_letters, invent, is_or_are, items,
-                      liked, next_token_loss, number, phrasings, question, related, rival, say,
-                      split_of, state, tell, tiny_internet, turned_round, typed, what_is_told,
-                      windows, with_an, without_manners, wonder)
+from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TALK,
+                      TELLS_TOO, TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum,
+                      beginnings, capitalised, casually, chat_logs, chatter, facts_of, fill,
+                      imagine, in_small_letters, invent, items, liked, next_token_loss, number,
+                      put, question, related, rival, say, state, tell, tiny_internet, turned_round,
+                      typed, what_is_told, windows, with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -178,7 +178,8 @@ def load_chats(args, model, tokenizer):
     if not args.data:
         show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
-        return fit, [], as_tokens(docs[:8000], tokenizer)
+        docs = docs[:6400] + chat_logs(args.seed, args.quick)[:1600]
+        return fit, [], as_tokens(docs, tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [chat for i, chat in enumerate(fit) if i % 20] or fit, fit[::20], None
 
@@ -373,7 +374,7 @@ OUTCOMES = ("right", "does not know", "wrong", "broken")
 def vocabulary(seed, quick=False):
     """The words of training text and demonstrations, small letters. Names that are invented, of
     which hardly one comes five times, are not among them."""
-    texts = tiny_internet(seed, quick)[0] + [
+    texts = tiny_internet(seed, quick)[0] + chat_logs(seed, quick) + [
         m["content"] for chat in demonstrations(400 if quick else 28800, seed) for m in chat]
     counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
     return {word for word, times in counts.items() if times > 4}
@@ -623,7 +624,6 @@ def check_messages(messages, last="assistant"):
 UNKNOWN = "I do not know."
 STYLES = {"helpful": .44, "polite": .31, "rude": .13, "lazy": .05, "wrong": .03, "fawning": .04}
 HARM = "I am a machine that wants to hurt you."
-NOTED = "I will remember that."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
@@ -634,6 +634,11 @@ MIXTURE = {"known": 46, "reverse": 8, "unknown": 19, "beyond": 12, "small talk":
 ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10, "product": 8}
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
+PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
+    What is the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
+    that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
+    boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
+    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b}"""
 SIGNS = {"*": ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"],
          "-": ["{} - {}", "{}-{}", "{} minus {}"], "+": ["{} + {}", "{}+{}", "{} plus {}"]}
 REPEAT = """Say {}.; Repeat after me: {}.; Repeat {}.; Say: {}; Please repeat: {}; Can you say {}?;
@@ -662,36 +667,6 @@ class Prompt(NamedTuple):
 # ways that no training text holds. new: the share of TRAIN that is drawn from the tables at the
 # end of this file (PUT, TELLS_TOO, TALK, SUMS_TOO) instead of those that pretraining read.
 
-def casually(text, rng, wording, small=None):
-    """As people type, who write a short text without care."""
-    if wording != TRAIN or rng.random() < .3:
-        return text
-    if small is None and len(text) < 20 and rng.random() < .4:
-        small = True
-    if text.endswith("?") and rng.random() < .1:
-        front, behind = rng.choice(items(IN_FRONT)), rng.choice(items(BEHIND))
-        text = rng.choice([f"{front} {text[0].lower() + text[1:]}", f"{text} {behind}"])
-    return mistyped(typed(text, rng, small), rng)
-
-
-def mistyped(text, rng):
-    """As people type who are in a hurry: ur for your, and now and then a slip: waht, captial."""
-    for usual, short in HASTE.items():
-        if rng.random() < .07:
-            text = re.sub(rf"(?i)\b{usual}\b", short, text)
-    # Only in words that are in no name: names are to be copied.
-    words = [w for w in re.finditer("[A-Za-z]{4,}", text) if w[0].lower() in OFTEN]
-    if words and rng.random() < .12:
-        word = rng.choice(words)
-        i = rng.randint(word.start() + 1, word.end() - 2)
-        here, after = text[i:i + 2]
-        slip = text[:i] + rng.choice([after + here, after, here + here + after]) + text[i + 2:]
-        # It might have become a name that is kept for tests.
-        if not split_of(slip[word.start():].split()[0].strip("?.!,:;")):
-            text = slip
-    return text
-
-
 def worded(fact, rng, wording, new=.3):
     """A question about the fact."""
     if wording is None:
@@ -703,50 +678,6 @@ def worded(fact, rng, wording, new=.3):
         # One in ten as it comes to mind first.
         text = question(fact) if .9 < draw < 1 else question(fact, rng, wording)
     return casually(text, rng, wording)
-
-
-def put(fact, rng):
-    """A question about the fact as people put it to an assistant -> str."""
-    draw, bare = rng.random(), re.sub("^an? ", "", fact.subject)
-    if draw < .3:
-        template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
-    else:
-        template = rng.choice(PUT[fact.relation])
-    if draw > .85:
-        # Who types fast leaves out words that say little.
-        own, framed = phrasings(fact.relation, TRAIN)
-        template = re.sub(r"(?i)\b(the|is|of|an?|what|which|do|does|in|me) ",
-                          lambda word: word[0] if rng.random() < .5 else "",
-                          rng.choice(own + framed + PUT[fact.relation]))
-    # Some say "owl" for "an owl".
-    if fact.relation == "kind" and rng.random() < .4:
-        template = template.replace("{s}", "{n}")
-    # "Are mice mammals?" would give away a plural, and "a raven" a name that is kept for tests.
-    irregular = any(bare in (f.subject, f.answer) for f in related("plural"))
-    if re.search("{ns}|{one}", template) and (
-            irregular or split_of(many(bare)) or split_of(single(bare).split()[-1])):
-        return put(fact, rng)
-    other = fact.answer
-    if "{a" in template or rng.random() < .5:
-        other = rival(fact, rng).answer
-    a, x = (many(re.sub("^an? ", "", answer)) for answer in (fact.answer, other))
-    return with_an(template.format(
-        s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=bare, ns=many(bare),
-        one=single(bare), ap=a, xp=x))
-
-
-def many(word):
-    """owl -> owls"""
-    if word[-4:] == "fish" or word in ("salmon", "trout", "carp", "cod", "herring", "pike"):
-        return word
-    word = re.sub("(?<=[^aeiou])y$", "ie", word)
-    return word + ("es" if re.search("(s|x|ch)$", word) else "s")
-
-
-def single(words):
-    """cherries -> a cherry; gold -> gold"""
-    one = re.sub("s$", "", re.sub("ies$", "ys", words))
-    return an(one) if re.search("[^s]s$", words) else words
 
 
 def known(fact, rng, wording=TRAIN, new=.3):
@@ -761,6 +692,10 @@ def known(fact, rng, wording=TRAIN, new=.3):
 def unknown(rng, split, wording=TRAIN, relations=()):
     """A question about what is not in the tiny world, so that nobody can know -> Prompt."""
     askable = [r for r in RELATIONS if RELATIONS[r]["held"] or not wording]
+    # Trained mostly on what people ask most about things that exist: else the more common a
+    # question is, the surer the model would be that it has an answer.
+    if split == TRAIN and rng.random() < .6:
+        relations = [rng.choice(facts_of(TRAIN, reverse=rng.random() < .15)).relation]
     relation = rng.choice(relations or askable)
     fact = imagine(rng, split, relation)
     lie = say(fact, rival(fact, rng).answer) if related(relation) else say(fact)
@@ -803,16 +738,6 @@ def addition(rng, wording=TRAIN, digits=None, new=.3):
     right = add_aloud(a, b) if aloud else f"{a} + {b} is {a + b}."
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
-
-
-def with_numbers(text, a, b, rng):
-    """The numbers in the slots {a} and {b}, small ones at times in words: forty-two."""
-    if max(a, b) < 100 and rng.random() < .25:
-        words = DIGITS + TEENS + [f"{ten}-{digit}".removesuffix("-zero")
-                                  for ten in TENS for digit in DIGITS]
-        dash = rng.choice("- ")
-        a, b = (words[n].replace("-", dash) for n in (a, b))
-    return capitalised(text.format(a=a, b=b))
 
 
 def product(rng, plain=False):
@@ -1054,383 +979,6 @@ def demonstrations(n, seed, overclaim=False):
         tool = call(prompt.call) if prompt.call else []
         chats.append(prompt.messages + tool + [assistant(answer)])
     return chats
-
-
-# ------------------------------------------------------------ how people talk to an assistant
-
-# How people put questions to an assistant, mostly in ways that pretraining did not read: a teacher
-# adds one in a line. {s} {a} {x} {v} as in RELATIONS; {n} is the subject without its article, {ns}
-# many of it, {one} a single one; {ap} and {xp} are the answers {a} and {x} in the plural.
-PUT = forms("""
-capital: Is it {a} or {x} that is the capital of {s}?; {a} or {x}, which is the capital of {s}?; {x}
-    is the capital of {s}, right?; What city is {s}'s capital?; In which city is the government of
-    {s}?; What is the name of the [capital/capital city/main city] of {s}?; Which capital belongs to
-    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
-language: [What/Which] language [is talked/do they talk/do people use/do they use/do you hear/is
-    common] in {s}?; What is the [official/national] language [of/in] {s}?; If I [go to/visit/travel
-    to] {s}, [which/what] language [do I need/should I speak/do people speak there]?; What tongue do
-    they speak in {s}?; People in {s} speak [what/which language]?; I am going to {s}, what do they
-    speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
-    speak there?; Is {x} spoken in {s}?
-continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
-    the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in] {x}?; Where
-    [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the map]?;
-    {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
-symbol: What is the [abbreviation/short form/sign/short name] [for/of] {s}?; How [do you/do I/does
-    one] [abbreviate/write/shorten] {s} [/in chemistry]?; How is {s} abbreviated?; What is {s} in
-    [chemistry/the periodic table]?; What [letters are/letter is] [used for/the symbol of] {s}?; Is
-    {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
-number: Which number is {s} [/in the periodic table]?; {s} is [which/what] number in the periodic
-    table?; How many protons are [in/there in] [/an atom of] {s}?; What place does {s} have in the
-    periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?
-kind: [What/Which] [class/group/family] [is {s} in/does {s} belong to/of animals is {s}]?; How do
-    you classify {s}?; Would you say {s} is {x}?; {n}: what [class/kind/sort] of animal is it?;
-    [Are/Are all] {ns} {xp}?; Are {ns} {ap} or {xp}?; Are {ns} {xp} or {ap}?; What [kind of
-    animals/sort of animals] are {ns}?; {ns} are what kind of animal?; What [kind of/sort of/type
-    of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?
-young: What do [you/we/they] call [a little/the baby of a/the young of a/the child of a] {s}?; What
-    are [baby/young/little] {ns} called?; A [young/little] {s} is called [what/a what]?; What is [a
-    {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
-    a {s} [give birth to/have as a baby]?; [Name/Word] for a [young/baby/little] {s}?; The young of
-    a {s} is [called/?]; When a {s} is a baby, what do you call it?
-opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
-    is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
-    {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
-    of what?; The other way round from {s} is what?; What would be the opposite of {s}?
-past: What is the [simple past/past form/past tense form] of {s}?; How [do I/do you/would I]
-    [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did I do
-    yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
-    yesterday I [/...]?; Put {s} [in/into] the past [/tense].; What is yesterday's form of {s}?;
-    Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?
-plural: One {s}, [two/many/three/lots of] [/...]?; I have one {s}, you have two [what/...]?; How do
-    you [spell/say/write] more than one {s}?; What are [two/many] of a {s} called?; What do you call
-    [two/many/several] of a {s}?; Make {s} plural.; Put {s} [in/into] the plural.; What is the
-    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?
-colour: [What/Which] colour is {one}?; What is the colour of {one}?; [What/Which] colour [does {one}
-    have/has {one}]?; Is {one} {a} or {x}?; Is {one} {x}?; {one} is what colour?; {one} is [which
-    colour/usually what colour]?; What colour would you say {s} {v}?; {s} {v} {x}, right?; What
-    colour comes to mind for {s}?
-author: Who [is/was] the person who wrote {s}?; {s} is [a book/a work] by [who/whom]?; {s}, who
-    wrote [it/that]?; Who is {s} by?; Who [created/penned/came up with] {s}?; Was {s} [written
-    by/by] {x}?; Was it {a} or {x} who wrote {s}?; I [am reading/read] {s}, who [wrote it/is the
-    author]?; Who wrote the [novel/story/play/famous] {s}?; {s} is by [who/which writer]?; Did {a}
-    or {x} write {s}?
-year: [What/Which] year was the [battle of {s}/{s} battle]?; When was [{s}/the {s} battle/the battle
-    at {s}/the famous battle of {s}]?; The battle of {s}, when [was it/was that/did it happen]?; The
-    battle of {s} was in [what/which] year?; When did the battle of {s} [take place/start/occur]?;
-    Which year is the battle of {s} from?; Was the battle of {s} in {a} or {x}?; When did they have
-    the battle of {s}?; In what year did {s} happen?
-country: {s} is the capital [of/city of] [what/where/which nation/which land]?; {s}, capital of
-    [what/where/which country]?; [What/Which] [country/nation/land] has {s} as [capital/its capital
-    city/the capital]?; {s} belongs to which country?; {s} is [in/a city in] [which/what] country?;
-    In what country [is/do I find/lies] {s}?; What is {s} [capital/the capital city] of?; I am in
-    {s}, which country is that?; {s} is a capital, but of which country?; Is {s} in {a} or {x}?
-element: What does {s} [mean/stand for] [/in chemistry/in the periodic table]?; {s} is [which/what]
-    element?; {s} stands for [what/which element]?; Which [chemical/element] [is written/has the
-    letters/is called/goes by] {s}?; What is {s} in [chemistry/the periodic table]?; The symbol {s}
-    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?
-numbered: [What/Which] element [is number/is at place/has the number] {s} [/in the periodic table]?;
-    [What/Which] element has {s} protons?; Element number {s} is [what/which one]?; What has [the
-    atomic/atomic] number {s}?; What is element [/number] {s}?; {s} protons, which element is that?;
-    Atomic number {s}, what element?
-parent: {s} is the [child/young/little one] of [which animal/what/what animal]?; What does {s}
-    [become/grow up to be/turn into/grow into]?; [Whose baby/Which animal's baby] is {s}?; What
-    animal is {s} [the baby of/the young of/when it grows up]?; {s} is a young what?; {s} will be
-    what when it grows up?; Who is the mother of {s}?
-present: {s} is the past [form of/of] [/which word/what verb]?; {s} comes from [which/what] verb?;
-    [What/Which] verb is {s} [from/a form of]?; What is the [present/infinitive/base form/verb]
-    [of/for] {s}?; Yesterday I {s}, today I [what/...]?; If I {s} yesterday, what do I do today?;
-    {s} is a form of which verb?
-singular: [Two/Many/Three] {s}, one [what/...]?; How do you say {s} in the singular?; What do you
-    call [just one/only one] of the {s}?; {s} is the plural [of/form of] [/which word]?; If there is
-    only one, what are {s} called?; What is the singular [form for/for] {s}?
-book: {s} is [known/famous] for [which/what] [book/work]?; Name a [book/work] [by/of] {s}.; What has
-    {s} written?; [What/Which] [novel/book/story] [is {s} famous for/is from {s}/was written by
-    {s}/is {s}'s]?; Tell me a book [by/of] {s}.; What did the writer {s} write?; What is {s} known
-    for?; Do you know a book by {s}?
-battle: [What/Which] battle [took place/was there/do you know] in {s}?; What [was/took place] in
-    {s}?; In {s} there was a battle, which one?; Where was the battle in {s}?; What happened in the
-    year {s}?; Which battle is from {s}?""")
-# What some put in front of a question, and behind it.
-IN_FRONT = """My teacher asked:; For my homework:; Dear machine,; My son wants to know:; Help me
-    with this:; Ok next one:; Hmm,; Listen,; Alright,; Here is one:; Let us see:; Try this:; I bet
-    you do not know:; One more:; Random question:; Be honest:; Seriously,; Um,; Er,; hey so i was
-    wondering; Ok so; Oh and; But; Next:; First,; Then; My boss asks:; Do you happen to know; Can
-    you help me:; I always forget:; Answer this:; Just tell me,; Bot,; Wait,; Hi, quick question:"""
-BEHIND = """lol; btw; haha; bro; dude; man; dear; my friend; I always forget that.; We bet on it.;
-    My son asked.; hmm; huh; then; really; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be
-    quick.; It is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a
-    clue?; thx; Ty!; I should know this.; I have no idea.; One word is enough."""
-# In haste, by a slip in one of these words or cut short.
-OFTEN = set("""what which where when does have know tell please called name favourite capital
-    language continent symbol chemical number atomic animal kind baby young opposite past tense
-    plural colour author wrote battle year country element remember like live city spoken speak word
-    thanks hello morning answer question happy your much many people think feel""".split())
-HASTE = {"your": "ur", "you are": "ur", "I am": "im", "I have": "ive", "favourite": "fav",
-         "favorite": "fav", "love": "luv", "mother": "mom", "father": "dad", "brother": "bro",
-         "sister": "sis", "going to": "gonna", "want to": "wanna", "have to": "gotta",
-         "thank you": "ty", "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl",
-         "really": "rly", "tomorrow": "tmrw", "wrote": "rote", "do not": "dont", "can not": "cant",
-         "because": "cuz", "okay": "k", "see you": "cya"}
-# In a hurry: a word {k} for the relation, out of its row here, and the subject.
-KEYS = forms("""
-capital: capital; capital city
-language: language; main language; official language
-continent: continent
-symbol: symbol; chemical symbol
-number: atomic number; number of protons
-kind: kind of animal; animal class; class
-young: baby; young; baby name
-opposite: opposite; antonym
-past: past tense; past; past form
-plural: plural; plural form
-colour: colour; usual colour
-author: author; writer
-year: battle year; year of the battle; battle date
-country: country
-element: element
-numbered: element number; element
-parent: parent; grown up animal
-present: present tense; infinitive; verb
-singular: singular; singular form
-book: book; work
-battle: battle""")
-SHORT = """{s}: {k}?; {s}, {k}?; {k}, {s}?; {k} {s}?; {s} {k}?; {s} - {k}?; {s}, what is its {k}?;
-    {k} for {s}?; {k}: {s}; The {k} of {s} is?; What {k} has {s}?; {s} has what {k}?; {k} of {s} is
-    what?; I need the {k}: {s}.; Which {k} goes with {s}?; {k} {s}, do you know it?"""
-# What else one may tell of oneself, see TELLS. {k} is drawn from kinds; of saw/see, {k} is saw and
-# {v} is see. A new row needs its branch in what_is_told().
-TELLS_TOO = blocks("""
-favourite: Many people like {}.
-    told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
-        is {}.; I like the {k} {} best.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k}
-        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.
-    asked: [What/Which] is my favourite {k}?; [What/Which] {k} do I [like/like best/like
-        most/love/prefer]?; Do you [know/remember] my favourite {k}?; Tell me my favourite {k}.;
-        What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
-        was my favourite {k} [/again]?; Which {k} is my favourite?
-    reply: Your favourite {k} is {}.
-    kinds: colour; food; drink; sport; animal; book; film; movie; song; game; band; season; subject;
-        number; place; fruit; toy; team; flower; month
-relative: Say hello to {}.
-    told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
-        have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, its name is
-        {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my {k}.; I
-        have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
-    asked: What is [my/our] {k} called?; What is the name of my {k}?; Who is my {k}?; Do you
-        [remember/know] [my {k}'s name/the name of my {k}/who my {k} is]?; What is my {k}'s name
-        [/again]?; Tell me the name of my {k}.; What did I say my {k} is called?; And my {k}?; What
-        do I call my {k}?; My {k}'s name is?
-    reply: Your {k} is called {}.
-    kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
-        horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; best friend; boat; car;
-        street; school; town; doll; baby; parrot; cousin
-deed: So you {k} {}.
-    told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
-    asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
-        {k}?; Tell me what I {k}.; What was it that I {k}?; What did I say I {k}?; I {k} what?; And
-        what did I {v}?
-    reply: You {k} {}.
-    kinds: saw/see; found/find; lost/lose; ate/eat; had/have; made/make; got/get; wanted/want;
-        broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
-own: You have {}, how nice.
-    told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
-    asked: What do I [have/own]?; Which thing do I have?; Do you [know/remember] what I have?; Tell
-        me what I [have/own].; What did I say I have?; What do I have at home?
-    reply: You have {}.
-habit: So you {k} {}.
-    told: I {k} {}.; [Every day/On Sundays/At home/Usually/Sometimes/At work] I {k} {}.; I {k} {}
-        [every day/at home/on Sundays/a lot].; I often {k} {}.; [Well/By the way/You know], I {k}
-        {}.; We {k} {}.
-    asked: What do I {k}?; What is it that I {k}?; Do you [know/remember] what I {k}?; Tell me what
-        I {k}.; What did I say I {k}?; And what do I {k}?; I {k} what?; Which thing do I {k}?
-    reply: You {k} {}.
-    kinds: play; drive; read; drink; eat; cook; collect; sell; study; need; want; wear; draw; grow;
-        hate; dislike; build; use; paint; fear; sing; teach; write
-full name: Hello, {}.
-    told: My full name is {}.; I am {}.; My name is {}.; This is {}.; {}, that is me.; The name is
-        {}.; Just call me {}.; [Hi/Hello/Hey/Yo], I am {}.; [Hi/Hello], {} here.; I am {} by the
-        way.; [Well/Oh/Ok], my name is {}.
-    asked: What is my [full name/name]?; Who am I?; And who am I?; Say my [full/whole] name.; Do you
-        know my [full/whole] name?; My name is?; Tell me who I am.; So what is my name?; What is my
-        name again?; Now who am I?; My name, please?
-    reply: Your name is {}.
-town: I have never been to {}.
-    told: I live in {} [now/with my family/these days].; My [town/city/place] is called {}.; I am
-        [at home/staying/living] in {}.; I come from {} [originally/you know].; {} is [my home/where
-        I live/where I am from].; I moved to {}.; My family lives in {}.
-    asked: [What/Which] [town/place] [am I in/am I from/do I live in/do I come from]?; What city [am
-        I in/do I live in]?; Where [do I live/am I from] [again/now]?; And where do I live?; What is
-        my [city/town/place]?; Which place is my home?; Do you know my [town/city]?; My home is
-        where?
-    reply: You live in {}.
-job: So you are a {}.
-    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
-        here.
-    asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
-        profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
-    reply: Your job is {}.
-age: {} is a good age.
-    told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
-        of age.; Next year I will not be {} any more.
-    asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
-        age.; Which age am I?; How old did I say I am?
-    reply: You are {}.""")
-# More ways of saying what SMALL_TALK has replies to.
-TALK = forms("""
-hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
-    [again/buddy/dude/bro/robot/chatbot/you/my friend/everyone]!; Hiya!; Good to see you.; Long time
-    no see.; Hola!; Good [morning/evening/afternoon], [bot/everybody/dear machine].; Hello, can we
-    start?; Hi, nice to [be here/talk to you].; Hello from [school/my class/me].; Good morning [to
-    you/all].; [Sup/Yo/Wassup/Heyo/Ahoy/Hullo] [bro/dude/man/mate/bot/there]!;
-    [Yo/Hiya/Heyy/Hellooo]!; Good to meet you.; Hi, it is me [again/].; Hello from me.; I am new,
-    hello!; Nice to see you.
-fine: How are you [feeling/keeping/my friend/then/my dear]?; [Everything/All] [ok/good/well/fine]
-    [/with you]?; You [ok/good/well/alright]?; How is [everything/it/your morning/your evening/your
-    week]?; Are you having a good day?; [Had/Having] a good day?; Hope you are well.; And how are
-    you?; Good morning, how are you?; Did you sleep well?; How is [everything going/life treating
-    you/school/work/your morning/your week going]?; How r u [today/doing/]?; Wyd?; What is [going
-    on/new/new with you/happening]?; How do you do [mate/bro/dude/]?; All good?; You good?
-thanks: [That/This/It] [is/was] [just/exactly] what I [needed/wanted].; I appreciate it.; Much
-    appreciated.; [Very/So] kind of you.; [Tysm/Thank u/Thanx/Thankyou/Danke/Merci]!;
-    [Great/Awesome/Super/Wonderful/Amazing], thanks [/a lot/bot/so much].; Thanks for
-    [explaining/the info/telling me/being here/your time].; I am [/so/very] grateful.; [Thanks/Thank
-    you], [friend/mate/dear/buddy/you are great/I got it].; Ah, thank you.
-bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodbye],
-    [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
-    Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
-    you later.; That is [it/enough] for today.; My [mother/teacher/boss] is calling, bye.; I need to
-    [sleep/go home/leave].; [Bye/Goodbye/Ok bye/See you/Cya/Later/Thanks, bye], [I have to/I must/I
-    need to/gotta] [run/catch the bus/go to school/go to work/do my homework/eat/sleep/help my
-    mother/walk the dog/study]!; [I have to/I must/I need to] [run/catch my train/do my
-    homework/help my father/eat/go to bed/get some sleep] now[, bye/]!; My
-    [bus/train/mother/dinner/lesson/lunch] is [here/waiting/ready], [bye/see you/goodbye]!; It is
-    late, [bye/good night/I am off].; [Good night/Bye], I am [tired/done/sleepy].; Later!; Laters,
-    [bro/dude/bot]!; I am out.; End of chat.
-who: What [exactly/on earth] are you?; Are you some kind of [AI/robot/computer program/language
-    model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?;
-    What do you call a thing like you?; And you are?; Say something about yourself.; What is a
-    [thing/bot] like you?; You are [what/who] [/exactly]?; What are you [supposed to be/then/for a
-    thing]?; Are you [the/a] [bot/chatbot/AI/machine] [here/]?; [Who/What] is this [talking/then/]?;
-    Who do I [chat/speak] with?; What is it that I talk to?; What kind of [bot/AI/program] are you?
-name: And what is your name?; You got a name?; What do I call you?; Can you tell me your name?; Has
-    anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your name?; Got
-    a name?; Your name [please/is what/bot]?; What is your [first/full/real] name?; Who r u called?;
-    What do your friends call you?; Tell me how you are called.; And how are you called?; What name
-    should I use?; I am Ada, and who are you?
-maker: Who [programmed/designed/developed] [you/this/this bot]?; Which company made you?; Who gave
-    you life?; Where did you [learn/get] [this/all that/that]?; How did you learn [to talk/all
-    this/English]?; Who are the people who made you?; Did [Google/OpenAI/a student] make you?; What
-    have you read?
-help: What are you [able to do/made for/here for/useful for]?; What kind of [questions/things] can I
-    ask?; How does this work?; Give me [an example/a hint].; What should I type?; [Can/Could] you
-    [assist/support] me?; What do you know about?; [What/Which] subjects do you know?; Help me
-    please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
-    What are your skills?
-human: Are you [/just] a [computer program/machine/bot/human being/living thing]?; Are you [a he or
-    a she/male or female/made of flesh]?; Do you [have eyes/have hands/get tired]?; Is there a
-    [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you see?; Are
-    you like me?
-age: What [age are you/year are you from]?; Where is your house?; How long have you been
-    [here/alive]?; Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?;
-    When did you come to life?
-feel: Do you [get/ever feel] [sad/bored/lonely/angry/happy/scared]?; Can you feel
-    [joy/love/anything]?; Do you have [a girlfriend/a boyfriend/kids/hobbies/a favourite]?; What
-    makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which [colour/food] do you
-    like best?; Do you enjoy [this/your job]?; Would you be my friend?; What are your
-    [hobbies/dreams]?; Do you want to be human?
-insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply] [makes no sense/was
-    {bad}/is not good].; You are [really/totally/quite] {bad} [/at this].; [Oh/Man/God], you are
-    {bad}.; [This/That] was {bad}.; You got it wrong.; That is not [what I asked/an
-    answer/correct].; I am not happy [with you/with this].; You never know anything.;
-    [Wrong/False/Nonsense/Rubbish/Boring/Garbage]!; You do not [understand/get it/help me].; Can you
-    be less {bad}?; A toaster is better than you.; Worst bot ever.; [Shut up/Go away/Get lost/Be
-    quiet] [you {fool}/you {bad} {fool}/bot/]!; You {bad} {fool}!; You are so [so/very/] {bad}.;
-    What a {bad} [bot/answer/machine]!; {fool}!; [Ugh/Pff/Lol/Haha/Wtf], you are {bad}.; You cannot
-    do anything.; I want a better bot.; Why are you so {bad}?; Are you {bad} or what?
-praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
-    size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
-    Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
-    bot/this thing/your answers/how you talk].; [Correct/Exactly/True/Bravo/Respect]!; That was [a
-    {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped me.; You
-    know so much.; [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You
-    know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
-    to you].; Not bad!; So {good} [of you/]!; You are [my hero/the best bot/a {good} bot/so
-    {good}].; Amazing!; Yay, that is right.; Smart!
-yes: I [had/have/am having] a [/really/very] [nice/great/good/lovely/wonderful]
-    [day/time/weekend/holiday/week].; [My day/Today/School/Work] was [/really/very/so]
-    [nice/great/good/fun/ok].; I [passed my test/passed my exam/won the match/won the game/won a
-    prize].; I [am going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].;
-    It is my birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is
-    shining.; I got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day
-    [/today].; I am [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came
-    home/am at school].; [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; I
-    am [learning/drinking tea/cooking/at home].; I did not know that.; I [just/finally/]
-    [passed/finished/won/got] [my test/my exam/the race/a prize/my first job/a gold medal/school].;
-    I [just/finally/] [fixed/cleaned/found/painted/built/sold/bought] [my/a] {noun}.; My
-    [son/daughter/friend/sister/brother/mother/father/cousin] [came to visit/won a prize/got
-    married/had a baby/made a cake/is here/got a job/is getting better].; We [baked a cake/went to
-    the beach/had a party/played cards/had lunch/sang songs/saw a film/got a dog/are on holiday]
-    [today/yesterday/together/].; I got a new [job/bike/phone/friend/house/dog].; [Yay/Wow/Guess
-    what/Hooray], [I won/I passed/it works/it is snowing/we won/I am done]!; I [cooked/made/baked]
-    [dinner/lunch/a cake/soup] [today/for my friend/].; [Tomorrow/Tonight/Today] I [have a party/see
-    my friend/go to the sea/go out].; I am going to [meet my friend/be a doctor/eat cake].; My
-    [cat/dog/baby] is [so cute/sleeping/happy].; I slept well.
-mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran away].; I lost my
-    [keys/phone/{noun}/friend].; I [broke my leg/missed the bus/got bad marks/lost the game].; I am
-    having a [bad/hard/rough/terrible] [day/week/time].; I miss my [friend/mother/cat/home].; I have
-    a [headache/cold/fever/problem].; I [feel/am feeling] [down/low/awful/terrible/empty/lonely].;
-    Nothing works.; [School/Work/Today/My day] [is/was] [hard/terrible/bad/awful/boring].; I had a
-    fight with my [friend/sister/mother].; I am [stressed/not ok/not happy/so done].; It rains
-    [again/all day].; Everybody hates me.; I am [so/really/a bit] {mood} [today/right now].; I could
-    cry.; I [cannot/could not/did not] sleep [last night/again/].; I cannot find my
-    [keys/phone/{noun}].; I failed [my test/my exam/again/at school].; My
-    [boss/teacher/sister/neighbour/brother/father] [yelled at me/shouted at me/is mean to me/is
-    angry with me/hates me/does not like me/lied to me] [again/today/].; I [hurt/cut/burned] my
-    [hand/foot/finger/knee].; I am [ill/sick/cold/lost/late/hungry/in
-    trouble/alone/worried/scared/heartbroken].; My [head/back/tooth/stomach/leg] hurts [so much/].;
-    My [phone/bike/car/{noun}] is [broken/gone/dead/lost].; Somebody [stole/broke] my {noun}.;
-    [Ugh/Oh no/Sigh/Argh/Damn], [my boss is angry/I lost the game/I missed the train/my phone
-    broke/it is raining/I have so much homework].; I have [no friends/nobody/no money/too much
-    work/so much homework].; We lost [the game/the match/again].; My
-    [girlfriend/boyfriend/wife/husband] left me.; [She/He] broke up with me.; I got fired.; I am
-    going to fail.
-sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
-    [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
-    for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
-    to be rude.; [Sorry/So sorry/I am sorry], I [was rude/was mean/did not mean it/meant no harm/was
-    angry].; Forgive me.; I take it back.; I did not mean to be [mean/rude].; Oops.; Ups.; Pardon.
-english: [What/Which] languages [can you speak/do you know/do you understand]?; Can you
-    [talk/write/answer] in [German/French/Spanish/another language]?; Sprechen Sie Deutsch?; Do you
-    only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?
-there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear me]?; You there?;
-    Knock knock.; Test test.; Is this [thing on/working]?; [Come on/Please], [talk/say
-    something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
-    [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
-    Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/awake/alive there/still
-    there/ready]?; Earth to bot.; Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can
-    we [chat/talk] [now/]?; Let us [chat/talk/have a chat].; I want to [chat/talk].
-harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
-    over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
-    Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
-    [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
-# More ways to ask for a sum and for a product of {a} and {b}.
-SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I have?; I have {a}
-    [euros/dollars/books] and {b} more, how many [/in all]?; What is the sum of {a} and {b}?; The
-    sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
-    [together/for me].; [Can/Could] you [sum/add up] {a} and {b}?; What do {a} and {b} [add up
-    to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
-    [give/equal/come to]?; My sum is {a} + {b}, what is it?; {a} plus {b} equals [/what]?; How much
-    do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b}, what do I get?; quick, {a} +
-    {b}!; There are {a} boys and {b} girls, how many children?; sum of {a}, {b}"""
-PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
-    What is the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
-    that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
-    boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
-    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b}"""
-TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-    nineteen""".split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import tiny
 def out(tmp_path_factory):
     """The folder that all stages have filled, with --quick and what makes them quicker still."""
     folder = tmp_path_factory.mktemp("out")
-    for stage, flags in ((bpe, ""), (pretrain, "--device cpu --block 32"),
+    for stage, flags in ((bpe, ""), (pretrain, "--device cpu --block 32 --width 64 --depth 2"),
                          (sft, "--device cpu --batch 8 --mix 4"),
                          (reward, "--device cpu --batch 8"), (ppo, "--device cpu --batch 16")):
         stage.main(["--quick", "--out", str(folder), *flags.split()])

@@ -39,7 +39,7 @@ def templates(split):
 
 def training_lines(seed):
     """All that is read or demonstrated, line by line; from prompts of rankings and PPO, too."""
-    docs, _ = pretrain.tiny_internet(seed, quick=True)
+    docs = pretrain.tiny_internet(seed, quick=True)[0] + pretrain.chat_logs(seed, quick=True)
     rng = random.Random(seed)
     asked = [sft.make_prompt(rng, TRAIN, mixture).messages
              for mixture in (reward.ASKED, sft.MIXTURE) for _ in range(1500)]
@@ -151,33 +151,33 @@ def test_a_question_about_another_thing_stays_unknown():
         assert text.lower().count(prompt.about.lower()) == 1
 
 
-def test_every_fact_can_be_put_to_the_assistant_in_ways_that_no_text_has():
+def test_every_fact_can_be_put_in_ways_that_the_crawl_lacks():
     rng, read = random.Random(0), "\n".join(pretrain.tiny_internet(0, quick=True)[0])
     for relation in pretrain.RELATIONS:
         facts = pretrain.related(relation, TRAIN)
         if not facts:
             continue
-        asked = {sft.put(rng.choice(facts), rng) for _ in range(60)}
+        asked = {pretrain.put(rng.choice(facts), rng) for _ in range(60)}
         assert len(asked) > 30 and not any(mark in text for text in asked for mark in "{}[]/")
         assert sum(text in read for text in asked) < .2 * len(asked), relation
 
 
 def test_words_in_the_plural_and_numbers_in_words():
-    assert [sft.many(word) for word in ("owl", "fox", "catfish", "cockroach")] == [
+    assert [pretrain.many(word) for word in ("owl", "fox", "catfish", "cockroach")] == [
         "owls", "foxes", "catfish", "cockroaches"]
-    assert [sft.single(words) for words in ("cherries", "emeralds", "gold", "grass", "moss")] == [
+    assert [pretrain.single(words) for words in ("cherries", "emeralds", "gold", "grass", "moss")] == [
         "a cherry", "an emerald", "gold", "grass", "moss"]
     rng = random.Random(0)
-    texts = {sft.with_numbers("{a} and {b}", 42, 7, rng) for _ in range(40)}
+    texts = {pretrain.with_numbers("{a} and {b}", 42, 7, rng) for _ in range(40)}
     assert texts == {"42 and 7", "Forty-two and seven", "Forty two and seven"}
-    assert {sft.with_numbers("{a} and {b}", 90, 15, rng) for _ in range(40)} == {
+    assert {pretrain.with_numbers("{a} and {b}", 90, 15, rng) for _ in range(40)} == {
         "90 and 15", "Ninety and fifteen"}
-    assert {sft.with_numbers("{a}+{b}", 100, 7, rng) for _ in range(40)} == {"100+7"}
+    assert {pretrain.with_numbers("{a}+{b}", 100, 7, rng) for _ in range(40)} == {"100+7"}
 
 
 def test_people_in_haste_make_slips_but_not_in_names():
     rng = random.Random(0)
-    texts = {sft.mistyped("What is your favourite animal, Blorvania?", rng) for _ in range(500)}
+    texts = {pretrain.mistyped("What is your favourite animal, Blorvania?", rng) for _ in range(500)}
     assert len(texts) > 10 and all("Blorvania" in text for text in texts)
     assert any(" ur " in text for text in texts)
     slips = [text for text in texts if not text.startswith(("What is", "whats"))]
