@@ -7,7 +7,7 @@ out/pretrain.png. Article 2, 'Phase 1 Pre Training'; article 3, 'training a lang
 article 4, 'Stage 1'; article 1, the base of the pizza.
 The text is made here by a seeded grammar: real facts, invented sentences, and the internet's bad
 manners (quarrels, myths, advertisements, questions without answers), mixed as in LLaMA's table and
-then cleaned. Its tables and grammar are the appendix, the second half of this file.
+then cleaned; beside it logs of chats. Its tables and grammar are the appendix, most of this file.
 Simpler than GPT-3: a million parameters, a thousand facts.
 
     python pretrain.py                  a few minutes on two cores; then it knows nine of ten facts

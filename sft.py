@@ -844,13 +844,13 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     also, that = told_by_user(rng, split, wording, new)
     if that.reply == about.reply:
         draw = 1
-    if draw < .14:
+    if draw < .10:
         before = [[], aside(rng, split), also.messages + [assistant(also.right)]]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
     says = first.messages[0]["content"]
-    if draw < .24:
+    if draw < .20:
         says, first = f"{says} {also.messages[0]['content']}", first._replace(right=NOTED)
-    elif draw < .34:
+    elif draw < .30:
         says, first = f"{also.messages[0]['content']} {says}", first._replace(right=NOTED)
     if gap == 0:
         chat = [user(f"{says} {about.question}")]
@@ -858,7 +858,7 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
         # Told first, now and then after a mistake, then asked about other things, and only then
         # asked for it.
         chat = [user(says), assistant(first.right)]
-        if .34 < draw < .42 and about.this in says:
+        if .30 < draw < .38 and about.this in says:
             mistake = [user(says.replace(about.this, about.other)), assistant(first.wrong)]
             chat = mistake + [user(f"{rng.choice(items(CORRECTIONS))} {says}")] + chat[1:]
         for _ in range(gap - 1):

@@ -190,10 +190,12 @@ def test_what_was_set_right_is_recalled():
     for _ in range(800):
         prompt = sft.recall(rng, TRAIN)
         said = [m["content"] for m in prompt.messages]
-        if len(said) > 2 and said[2].startswith(tuple(pretrain.items(sft.CORRECTIONS))):
-            found += 1
-            lie = prompt.wrong.removeprefix(prompt.right[:prompt.right.index(prompt.target)])
-            assert lie[:-1] in said[0] and prompt.target in said[2] and lie[:-1] not in said[2]
+        if prompt.kind == "recall" and len(said) > 2:
+            before, after = prompt.right.split(prompt.target, 1)
+            mistake = prompt.wrong.removeprefix(before).removesuffix(after)
+            corrected = said[0].replace(mistake, prompt.target)
+            found += said[0] != corrected and any(
+                said[2] == f"{words} {corrected}" for words in pretrain.items(sft.CORRECTIONS))
     assert 20 < found < 90
 
 
