@@ -664,8 +664,8 @@ class Prompt(NamedTuple):
 
 # Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
 # to mind first; TRAIN, in any way that training uses, typed as people do; VALIDATION or TEST, in
-# ways that no training text holds. new: the share of TRAIN that is drawn from the tables at the
-# end of this file (PUT, TELLS_TOO, TALK, SUMS_TOO) instead of those that pretraining read.
+# ways that no training text holds. new: the share of TRAIN that is put as in chats (PUT, TELLS_TOO,
+# TALK, SUMS_TOO in pretrain.py), the rest as in forums and plays.
 
 def worded(fact, rng, wording, new=.3):
     """A question about the fact."""
