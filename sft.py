@@ -839,7 +839,8 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     ago is the hardest to recall, so it is asked for most. Sometimes nobody told it."""
     first, about = told_by_user(rng, split, wording, new)
     gap = rng.choice((0, 1, 2, 3, 3)) if gap is None else gap
-    lie, draw = about.reply.format(about.other), rng.random() if wording == TRAIN else 1
+    lie = about.reply.format(about.other)
+    draw = rng.random() if wording == TRAIN else 1
     # Something else that is told, too, or instead: of another kind, or of another relative.
     also, that = told_by_user(rng, split, wording, new)
     if that.reply == about.reply:
