@@ -57,7 +57,7 @@ from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
 # -------------------------------------------------------------------------------------- objective
 
 # What is asked here: more of what a program can check, and more of what nobody can know.
-PROMPTS = ASKED | {"known": 42, "unknown": 18, "beyond": 20, "small talk": 22, "sum": 24,
+PROMPTS = ASKED | {"known": 42, "unknown": 15, "beyond": 18, "small talk": 22, "sum": 24,
                    "calculator": 18, "told": 18}
 CHECKED = ("sum", "call", "product")     # kinds of prompts whose answers a program can check
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
