@@ -301,7 +301,8 @@ def evaluate(model, tokenizer, args, metrics):
     metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
     held_out = [f for f in world if half(f.key) == 1]
     shares, examples = behaviour_when_asked(model, tokenizer, held_out, args.seed)
-    in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0])
+    in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0]
+                                + chat_logs(args.seed, args.quick))
     print("asked a question, the base model does what people did in the text that it read:")
     for name, share in shares.items():
         print(f"  {share:4.0%} (people {in_text.get(name, 0):4.0%}) {name}: {examples[name]!r}")
@@ -427,10 +428,11 @@ def text_files(path):
 
 def load_tokens(args, tokenizer, out):
     """The text as ids -> [train, val], one-dimensional. The last tenth of a user's text is val; its
-    ids are kept in out/ and memory-mapped, so that it may be larger than the memory."""
+    ids are kept in out/ and memory-mapped, so that it may be larger than the memory. Without it val
+    is of the crawl, the chats are in train only."""
     if not args.data:
         docs, held_out = tiny_internet(args.seed, args.quick, verbose=True)
-        # --masked fills gaps in statements: chats are for who goes on with a text.
+        # --masked is measured on statements: it reads the crawl alone.
         more = [] if args.masked else chat_logs(args.seed, args.quick)
         if more:
             print(f"  beside it {len(more):,} chats, {sum(map(len, more)) / 1e6:.1f} MB   "
@@ -1279,7 +1281,7 @@ BEHIND = """lol; btw; haha; bro; dude; man; dear; my friend; I always forget tha
     My son asked.; hmm; huh; then; really; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be
     quick.; It is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a
     clue?; thx; Ty!; I should know this.; I have no idea.; One word is enough."""
-# In haste, by a slip in one of these words or cut short.
+# OFTEN: words in which fingers slip. HASTE: what is cut short.
 OFTEN = set("""what which where when does have know tell please called name favourite capital
     language continent symbol chemical number atomic animal kind baby young opposite past tense
     plural colour author wrote battle year country element remember like live city spoken speak word
@@ -1290,7 +1292,7 @@ HASTE = {"your": "ur", "you are": "ur", "I am": "im", "I have": "ive", "favourit
          "thank you": "ty", "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl",
          "really": "rly", "tomorrow": "tmrw", "wrote": "rote", "do not": "dont", "can not": "cant",
          "because": "cuz", "okay": "k", "see you": "cya"}
-# In a hurry: a word {k} for the relation, out of its row here, and the subject.
+# SHORT: questions in a hurry; {k} is a word for the relation, from its row of KEYS.
 KEYS = forms("""
 capital: capital; capital city
 language: language; main language; official language
@@ -1628,7 +1630,7 @@ def related(relation, split=None):
 
 @functools.lru_cache
 def real_names():
-    """The words of facts and of most tables, in small letters: what invent() must not say."""
+    """Words of facts and of the crawl's tables, in small letters: what invent() must not say."""
     words = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS
     return words.union(re.findall("[a-z]+", f"{words} {tables}".lower()))
@@ -1739,7 +1741,7 @@ def typed(text, rng, small=None):
 
 
 def casually(text, rng, wording, small=None):
-    """As people type, who write a short text without care."""
+    """As people type, in seven of ten texts of TRAIN: words around it, typed(), mistyped()."""
     if wording != TRAIN or rng.random() < .3:
         return text
     if small is None and len(text) < 20 and rng.random() < .4:
@@ -1755,7 +1757,7 @@ def mistyped(text, rng):
     for usual, short in HASTE.items():
         if rng.random() < .07:
             text = re.sub(rf"(?i)\b{usual}\b", short, text)
-    # Only in words that are in no name: names are to be copied.
+    # Mostly in words that are in no name: names are to be copied.
     words = [w for w in re.finditer("[A-Za-z]{4,}", text) if w[0].lower() in OFTEN]
     if words and rng.random() < .12:
         word = rng.choice(words)
@@ -1868,8 +1870,8 @@ def invent(rng, split=TRAIN, person=False):
 
 
 def imagine(rng, split=TRAIN, relation=None, world=None):
-    """An invented fact, for texts and prompts that tell it -> Fact. Its name is of the split; what
-    it is like, of the same half of the world, or of the one given."""
+    """An invented fact, to be told, or asked about though nobody told it -> Fact. Its name is of
+    the split; what it is like, of the same half of the world, or of the one given."""
     relation = relation or rng.choice(TOLD)
     # It looks like a real one: capital letters, and a kind or a colour that exists.
     world = split if world is None else world
@@ -1911,7 +1913,7 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
     table = tells[kind]
     ways = table["held_told"][wording - 1] if wording else table["told"]
     questions = table["held_asked"][wording - 1] if wording else table["asked"]
-    # "My {k} is called {}." is of one of many kinds; of bought/buy, {v} is the second word.
+    # "My {k} is called {}." is of one of many kinds; of saw/see, {v} is the second word.
     k, _, v = rng.choice(table["kinds"]).partition("/") if "kinds" in table else ("", "", "")
     this = other = ""
     while this == other:
@@ -1931,7 +1933,7 @@ def what_is_told(kind, k, rng, split):
         return liked(rng, split)
     if kind == "full name":
         return " ".join(invent(rng, split, person=True).title() for _ in range(2))
-    # Pets are called anything: Biscuit.
+    # Relatives, pets among them, may be called anything: Moon.
     if kind == "relative" and not split and rng.random() < .3:
         return rng.choice(WORDS["noun"]).title()
     if kind in ("name", "home", "town", "pet", "relative"):
@@ -2015,7 +2017,7 @@ def add_aloud(a, b):
 
 
 def with_numbers(text, a, b, rng):
-    """The numbers in the slots {a} and {b}, small ones at times in words: forty-two."""
+    """The numbers in the slots {a} and {b}, below 100 at times in words: forty-two."""
     if max(a, b) < 100 and rng.random() < .25:
         words = DIGITS + TEENS + [f"{ten}-{digit}".removesuffix("-zero")
                                   for ten in TENS for digit in DIGITS]

@@ -332,11 +332,11 @@ def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
             + [unknown(rng, TEST, None) for _ in range(n_unknown)])
 
 
-# Article 4's distributional shift, measured: questions about subjects and names that no later stage
-# has met, in ways that training knows and, where it says held-out and in "told", in ways that it
-# does not; "as put to an assistant", "other things" and "more of it" are ways that pretraining did
-# not read. A maker takes rng and split: VALIDATION, to tune on, and TEST, to publish, have the same
-# real subjects; phrasings and invented names are different.
+# Article 4's distributional shift, measured: questions about subjects and names that no later
+# stage has met, in ways that training knows and, where it says held-out and in "told", in ways
+# that it does not; "as put to an assistant", "other things" and "more of it" are ways of chats,
+# which pretraining reads beside the crawl. A maker takes rng and split: VALIDATION, to tune on,
+# and TEST, to publish, have the same real subjects; phrasings and invented names are different.
 TASKS = {
     "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
     "facts, trained phrasings": lambda rng, split: known(
@@ -654,7 +654,7 @@ REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in
 class Prompt(NamedTuple):
     """One thing that a person may ask, and what the simulated labeler knows about the answer."""
     kind: str         # known, unknown, chat, sum, product, call, recall, told, summary or rewrite
-    messages: list    # [{"role", "content"}, ...], the last one the user's
+    messages: list    # [{"role", "content"}, ...], the last one the user's or the tool's
     right: str = ""   # a right answer; UNKNOWN where nobody can know
     wrong: str = ""   # a wrong one that sounds as good
     about: str = ""   # what the answer is about, and
@@ -664,8 +664,8 @@ class Prompt(NamedTuple):
 
 # Who makes a prompt chooses its split, for subjects and names, and its wording: None, as it comes
 # to mind first; TRAIN, in any way that training uses, typed as people do; VALIDATION or TEST, in
-# ways that no training text holds. new: the share of TRAIN that is put as in chats (PUT, TELLS_TOO,
-# TALK, SUMS_TOO in pretrain.py), the rest as in forums and plays.
+# ways that no training text holds. new: how often it is put as in chats (PUT, TELLS_TOO, TALK and
+# SUMS_TOO in pretrain.py) where wording is TRAIN, for TELLS_TOO also None; else as in the crawl.
 
 def worded(fact, rng, wording, new=.3):
     """A question about the fact."""
