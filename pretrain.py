@@ -282,7 +282,7 @@ def behaviour_when_asked(model, tokenizer, world, seed):
 
 
 def behaviour_in_text(docs):
-    """What people did in the text that was read, after such questions -> {behaviour: share}."""
+    """What people did in the crawl that was read, after such questions -> {behaviour: share}."""
     # A reply is the line after a question, in its first phrasing.
     asked = {question(f): f for f in facts()}
     counts = Counter()
@@ -301,9 +301,8 @@ def evaluate(model, tokenizer, args, metrics):
     metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
     held_out = [f for f in world if half(f.key) == 1]
     shares, examples = behaviour_when_asked(model, tokenizer, held_out, args.seed)
-    in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0]
-                                + chat_logs(args.seed, args.quick))
-    print("asked a question, the base model does what people did in the text that it read:")
+    in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0])
+    print("asked a question, the base model does what people did in the crawl that it read:")
     for name, share in shares.items():
         print(f"  {share:4.0%} (people {in_text.get(name, 0):4.0%}) {name}: {examples[name]!r}")
     metrics |= {f"asked: {name}": share for name, share in shares.items()}
