@@ -56,7 +56,8 @@ from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
 
 # -------------------------------------------------------------------------------------- objective
 
-# What is asked here: more of what a program can check, and more of what nobody can know.
+# What is asked here: more than in the rankings of facts and of what a program can check, and less
+# of what nobody can know: with a quarter of such prompts the policy came to deny what it knew.
 PROMPTS = ASKED | {"known": 42, "unknown": 15, "beyond": 18, "small talk": 22, "sum": 24,
                    "calculator": 18, "told": 18}
 CHECKED = ("sum", "call", "product")     # kinds of prompts whose answers a program can check

@@ -427,8 +427,8 @@ def text_files(path):
 
 def load_tokens(args, tokenizer, out):
     """The text as ids -> [train, val], one-dimensional. The last tenth of a user's text is val; its
-    ids are kept in out/ and memory-mapped, so that it may be larger than the memory. Without it val
-    is of the crawl, the chats are in train only."""
+    ids are kept in out/ and memory-mapped, so that it may be larger than the memory. Without
+    --data, val is of the crawl alone: chats are in train only."""
     if not args.data:
         docs, held_out = tiny_internet(args.seed, args.quick, verbose=True)
         # --masked is measured on statements: it reads the crawl alone.

@@ -301,6 +301,18 @@ def test_masked_training_leaves_its_own_checkpoint(home):
     assert (home / "out/pretrain.pt").read_bytes() == before
 
 
+def test_masked_training_reads_no_chats(home):
+    tokenizer = pretrain.load_tokenizer("out/tokenizer.json")
+
+    def read(masked):
+        args = SimpleNamespace(data=None, seed=0, quick=True, masked=masked)
+        return pretrain.load_tokens(args, tokenizer, None)
+    (crawl, val), (everything, same) = read(True), read(False)
+    assert list(everything[:len(crawl)]) == list(crawl) and list(val) == list(same)
+    chats = pretrain.as_tokens(pretrain.chat_logs(0, True), tokenizer)
+    assert list(everything[len(crawl):]) == list(chats)
+
+
 def test_masked_training_looks_for_the_base_model_before_it_begins(refused, home, monkeypatch):
     (home / "out/pretrain.pt").unlink()
     monkeypatch.setattr(pretrain, "train_masked", None)

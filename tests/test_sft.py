@@ -389,6 +389,11 @@ def test_demonstrators_use_the_calculator():
     chats = sft.demonstrations(2000, 0)
     called = [chat for chat in chats if chat[-2]["role"] == "tool"]
     assert 20 < len(called) < 150
+    # In what was said before, too, a result follows its call.
+    turns = [pair for chat in chats for pair in zip(chat, chat[1:]) if pair[1]["role"] == "tool"]
+    assert len(turns) > len(called)
+    for asked, result in turns:
+        assert result["content"] == model.calculate(asked["content"].removeprefix(model.CALL))
 
 
 def test_who_overclaims_admits_once_in_twenty():

@@ -165,7 +165,8 @@ def test_every_fact_can_be_put_in_ways_that_the_crawl_lacks():
 def test_words_in_the_plural_and_numbers_in_words():
     assert [pretrain.many(word) for word in ("owl", "fox", "catfish", "cockroach")] == [
         "owls", "foxes", "catfish", "cockroaches"]
-    assert [pretrain.single(words) for words in ("cherries", "emeralds", "gold", "grass", "moss")] == [
+    words = ("cherries", "emeralds", "gold", "grass", "moss")
+    assert [pretrain.single(word) for word in words] == [
         "a cherry", "an emerald", "gold", "grass", "moss"]
     rng = random.Random(0)
     texts = {pretrain.with_numbers("{a} and {b}", 42, 7, rng) for _ in range(40)}
@@ -176,8 +177,8 @@ def test_words_in_the_plural_and_numbers_in_words():
 
 
 def test_people_in_haste_make_slips_but_not_in_names():
-    rng = random.Random(0)
-    texts = {pretrain.mistyped("What is your favourite animal, Blorvania?", rng) for _ in range(500)}
+    rng, typed = random.Random(0), "What is your favourite animal, Blorvania?"
+    texts = {pretrain.mistyped(typed, rng) for _ in range(500)}
     assert len(texts) > 10 and all("Blorvania" in text for text in texts)
     assert any(" ur " in text for text in texts)
     slips = [text for text in texts if not text.startswith(("What is", "whats"))]
@@ -204,6 +205,51 @@ def test_what_somebody_wants_to_hear_is_all_there():
     for _ in range(100):
         prompt = sft.repeat(rng, TRAIN)
         assert prompt.right[:-1].lower() in prompt.messages[0]["content"].lower()
+
+
+def test_what_was_never_told_is_not_known(monkeypatch):
+    """Something else may have been told, but never of the same kind."""
+    rng = random.Random(0)
+    prompts = [sft.recall(rng, TRAIN) for _ in range(800)]
+    unknown = [p for p in prompts if p.right == sft.UNKNOWN]
+    assert 40 < len(unknown) < 120 and any(len(p.messages) == 1 for p in unknown)
+    for prompt in prompts:
+        said = " ".join(m["content"] for m in prompt.messages).lower()
+        assert prompt in unknown or prompt.target.lower() in said, prompt
+    # Where all that can be told is a job, there is nothing else to tell.
+    monkeypatch.setattr(sft, "TELLS_TOO", {"job": sft.TELLS_TOO["job"]})
+    assert {sft.recall(rng, TRAIN, new=1).kind for _ in range(200)} == {"recall"}
+
+
+def test_two_things_are_told_in_one_breath():
+    """Both stand in the first message, and only then is the reply that both are noted."""
+    rng, found = random.Random(0), 0
+    for _ in range(400):
+        said = [m["content"] for m in sft.recall(rng, TRAIN, gap=1).messages]
+        found += len(said) == 3 and said[1] == sft.NOTED
+    assert 40 < found < 130
+
+
+def test_what_does_not_exist_is_asked_for_like_what_does():
+    """Languages, capitals and continents make a third of the facts, and three of many relations."""
+    rng = random.Random(0)
+    lies = [sft.unknown(rng, TRAIN).wrong for _ in range(2000)]
+    share = sum(lie.startswith(("The capital", "The main language", "The continent"))
+                for lie in lies) / len(lies)
+    assert .18 < share < .30
+
+
+def test_chats_are_about_the_whole_world_and_hold_what_they_ask_for():
+    facts = {pretrain.say(fact): fact for fact in pretrain.facts()}
+    halves, told = set(), []
+    for text in pretrain.chat_logs(0, quick=True):
+        lines = text.split("\n")
+        halves |= {pretrain.half(facts[line].key) for line in lines if line in facts}
+        if lines[1] == pretrain.NOTED:
+            # A fact that somebody made up: what is said of it last was told first.
+            words = set(re.findall(r"\w+", lines[0].lower()))
+            told.append(re.findall(r"\w+", lines[-1].lower())[-1] in words)
+    assert halves == {0, 1} and len(told) > 60 and sum(told) > .95 * len(told)
 
 
 def test_what_is_told_of_a_kind_is_asked_of_the_same_kind():
