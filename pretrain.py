@@ -39,7 +39,7 @@ import torch
 import torch.nn.functional as F
 
 from bpe import BPE, read_texts, refuse, save_picture
-from model import (CALL, WORK, GPT, GPTConfig, arguments, check_device, check_finite,
+from model import (CALL, WORK, GPT, GPTConfig, arguments, calculate, check_device, check_finite,
                    check_specials, figure, generate, load_checkpoint, make_optimizers, plot_smooth,
                    progress, refuses_failures, run_stage, save_checkpoint, set_learning_rates,
                    show_metrics, start)
@@ -544,40 +544,43 @@ COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome It
     Spanish, Portugal Lisbon Portuguese, Poland Warsaw Polish, Sweden Stockholm Swedish, Norway Oslo
     Norwegian, Denmark Copenhagen Danish, Finland Helsinki Finnish, Iceland Reykjavik Icelandic,
     Greece Athens Greek, Hungary Budapest Hungarian, Romania Bucharest Romanian, Bulgaria Sofia
-    Bulgarian, Croatia Zagreb Croatian, Serbia Belgrade Serbian, Austria Vienna German, Ukraine Kyiv
-    Ukrainian, Russia Moscow Russian, Albania Tirana Albanian, Estonia Tallinn Estonian, Latvia Riga
-    Latvian, Lithuania Vilnius Lithuanian, Slovakia Bratislava Slovak, Slovenia Ljubljana Slovene,
-    England London English, Czechia Prague Czech, Scotland Edinburgh English, Ireland Dublin
-    English, Wales Cardiff Welsh; Asia: Japan Tokyo Japanese, China Beijing Mandarin, Thailand
-    Bangkok Thai, Vietnam Hanoi Vietnamese, Nepal Kathmandu Nepali, Iran Tehran Persian, Iraq
-    Baghdad Arabic, Mongolia Ulaanbaatar Mongolian, Cambodia Phnom_Penh Khmer, Laos Vientiane Lao,
-    Bangladesh Dhaka Bengali, Jordan Amman Arabic, Syria Damascus Arabic, Lebanon Beirut Arabic,
-    Oman Muscat Arabic, Saudi_Arabia Riyadh Arabic, South_Korea Seoul Korean, India New_Delhi Hindi,
-    Pakistan Islamabad Urdu, Indonesia Jakarta Indonesian, Turkey Ankara Turkish; Africa: Egypt
-    Cairo Arabic, Morocco Rabat Arabic, Tunisia Tunis Arabic, Algeria Algiers Arabic, Libya Tripoli
-    Arabic, Sudan Khartoum Arabic, Somalia Mogadishu Somali, Ethiopia Addis_Ababa Amharic, Senegal
-    Dakar French, Gabon Libreville French, Angola Luanda Portuguese, Ghana Accra English, Liberia
-    Monrovia English, Zambia Lusaka English, Madagascar Antananarivo Malagasy, Kenya Nairobi
-    Swahili; South_America: Brazil Brasilia Portuguese, Argentina Buenos_Aires Spanish, Chile
-    Santiago Spanish, Peru Lima Spanish, Colombia Bogota Spanish, Ecuador Quito Spanish, Uruguay
-    Montevideo Spanish, Venezuela Caracas Spanish, Suriname Paramaribo Dutch, Guyana Georgetown
-    English; North_America: Mexico Mexico_City Spanish, Cuba Havana Spanish, Honduras Tegucigalpa
-    Spanish, Nicaragua Managua Spanish, Costa_Rica San_Jose Spanish, Jamaica Kingston English,
-    Canada Ottawa English, the_USA Washington English; Oceania: Australia Canberra English,
-    New_Zealand Wellington English, Fiji Suva English, Samoa Apia Samoan, Tonga Nukualofa Tongan"""
+    Bulgarian, Croatia Zagreb Croatian, the_Netherlands Amsterdam Dutch, Serbia Belgrade Serbian,
+    Austria Vienna German, Ukraine Kyiv Ukrainian, Russia Moscow Russian, Albania Tirana Albanian,
+    Estonia Tallinn Estonian, Latvia Riga Latvian, Lithuania Vilnius Lithuanian, Slovakia Bratislava
+    Slovak, Slovenia Ljubljana Slovene, England London English, Czechia Prague Czech, Scotland
+    Edinburgh English, Ireland Dublin English, Wales Cardiff Welsh; Asia: Japan Tokyo Japanese,
+    China Beijing Mandarin, Thailand Bangkok Thai, Vietnam Hanoi Vietnamese, Nepal Kathmandu Nepali,
+    Iran Tehran Persian, Iraq Baghdad Arabic, Mongolia Ulaanbaatar Mongolian, Cambodia Phnom_Penh
+    Khmer, Laos Vientiane Lao, Bangladesh Dhaka Bengali, Jordan Amman Arabic, Syria Damascus Arabic,
+    Lebanon Beirut Arabic, Oman Muscat Arabic, Saudi_Arabia Riyadh Arabic, South_Korea Seoul Korean,
+    India New_Delhi Hindi, Pakistan Islamabad Urdu, Indonesia Jakarta Indonesian, Turkey Ankara
+    Turkish, Malaysia Kuala_Lumpur Malay, the_Philippines Manila Filipino, Georgia Tbilisi Georgian,
+    Armenia Yerevan Armenian; Africa: Egypt Cairo Arabic, Morocco Rabat Arabic, Tunisia Tunis
+    Arabic, Algeria Algiers Arabic, Libya Tripoli Arabic, Sudan Khartoum Arabic, Somalia Mogadishu
+    Somali, Ethiopia Addis_Ababa Amharic, Senegal Dakar French, Gabon Libreville French, Angola
+    Luanda Portuguese, Ghana Accra English, Liberia Monrovia English, Nigeria Abuja English, Uganda
+    Kampala English, Zambia Lusaka English, Madagascar Antananarivo Malagasy, Kenya Nairobi Swahili;
+    South_America: Brazil Brasilia Portuguese, Argentina Buenos_Aires Spanish, Chile Santiago
+    Spanish, Peru Lima Spanish, Colombia Bogota Spanish, Ecuador Quito Spanish, Uruguay Montevideo
+    Spanish, Venezuela Caracas Spanish, Suriname Paramaribo Dutch, Guyana Georgetown English;
+    North_America: Mexico Mexico_City Spanish, Cuba Havana Spanish, Honduras Tegucigalpa Spanish,
+    Nicaragua Managua Spanish, Costa_Rica San_Jose Spanish, Jamaica Kingston English, Canada Ottawa
+    English, the_USA Washington English; Oceania: Australia Canberra English, New_Zealand Wellington
+    English, Fiji Suva English, Samoa Apia Samoan, Tonga Nukualofa Tongan"""
 ELEMENTS = """hydrogen H, helium He, lithium Li, beryllium Be, boron B, carbon C, nitrogen N, oxygen
     O, fluorine F, neon Ne, sodium Na, magnesium Mg, aluminium Al, silicon Si, phosphorus P, sulfur
     S, chlorine Cl, argon Ar, potassium K, calcium Ca, scandium Sc, titanium Ti, vanadium V,
     chromium Cr, manganese Mn, iron Fe, cobalt Co, nickel Ni, copper Cu, zinc Zn, gallium Ga,
     germanium Ge, arsenic As, selenium Se, bromine Br, krypton Kr, silver Ag 47, tin Sn 50, iodine I
-    53, platinum Pt 78, gold Au 79, mercury Hg 80, lead Pb 82, uranium U 92"""
+    53, platinum Pt 78, gold Au 79, tungsten W 74, radium Ra 88, plutonium Pu 94, mercury Hg 80,
+    lead Pb 82, uranium U 92"""
 ANIMALS = """a_mammal: dog cat cow horse sheep lion tiger bear wolf fox rabbit mouse whale dolphin
-    bat elephant giraffe zebra camel monkey otter seal deer goat pig; a_bird: owl eagle duck goose
-    swan hen penguin parrot robin crow stork gull ostrich falcon pigeon turkey sparrow; a_fish:
-    shark salmon tuna trout carp cod eel herring pike sardine; an_insect: ant bee wasp beetle
-    butterfly moth fly mosquito cricket grasshopper ladybird dragonfly; a_reptile: snake lizard
-    turtle crocodile gecko iguana cobra tortoise chameleon; an_amphibian: frog toad newt
-    salamander"""
+    bat elephant giraffe zebra camel monkey otter seal deer goat pig kangaroo panda squirrel hamster
+    donkey hedgehog gorilla; a_bird: owl eagle duck goose swan hen penguin parrot robin crow stork
+    gull ostrich falcon pigeon turkey sparrow peacock flamingo chicken; a_fish: shark salmon tuna
+    trout carp cod eel herring pike sardine goldfish; an_insect: ant bee wasp beetle butterfly moth
+    fly mosquito cricket grasshopper ladybird dragonfly; a_reptile: snake lizard turtle crocodile
+    gecko iguana cobra tortoise chameleon; an_amphibian: frog toad newt salamander"""
 YOUNG = """dog puppy, cat kitten, cow calf, horse foal, sheep lamb, lion cub, goat kid, pig piglet,
     deer fawn, duck duckling, goose gosling, swan cygnet, hen chick, frog tadpole, owl owlet, eagle
     eaglet, kangaroo joey, butterfly caterpillar, seal pup, rabbit bunny, salmon smolt, hare
@@ -586,21 +589,24 @@ OPPOSITES = """hot cold, big small, tall short, young old, fast slow, happy sad,
     soft, bright dark, full empty, open closed, clean dirty, dry wet, early late, loud quiet, strong
     weak, thick thin, wide narrow, deep shallow, high low, near far, inside outside, up down, left
     right, first last, true false, good bad, day night, black white, buy sell, give take, push pull,
-    win lose, laugh cry, love hate, come go, sit stand, ask answer, remember forget, north south,
-    east west, summer winter, king queen, brother sister, mother father, son daughter, uncle aunt,
-    husband wife, boy girl, man woman, friend enemy, war peace, life death, floor ceiling, top
-    bottom, front back, arrive leave, accept refuse, borrow lend, expensive cheap, brave cowardly,
-    kind cruel, polite rude, smooth rough, sharp blunt, sweet sour, alive dead, asleep awake, absent
-    present, ancient modern, safe dangerous, simple complex, success failure, profit loss, entrance
-    exit, teach learn, float sink, rise fall, build destroy, increase decrease, import export,
-    victory defeat, hero villain"""
+    heavy light, easy difficult, beautiful ugly, more less, always never, before after, win lose,
+    laugh cry, love hate, come go, sit stand, ask answer, remember forget, north south, east west,
+    summer winter, king queen, brother sister, mother father, son daughter, uncle aunt, husband
+    wife, boy girl, man woman, friend enemy, war peace, life death, floor ceiling, top bottom, front
+    back, arrive leave, accept refuse, borrow lend, expensive cheap, brave cowardly, kind cruel,
+    polite rude, smooth rough, sharp blunt, sweet sour, alive dead, asleep awake, absent present,
+    ancient modern, safe dangerous, simple complex, success failure, profit loss, entrance exit,
+    teach learn, float sink, rise fall, build destroy, increase decrease, import export, victory
+    defeat, hero villain"""
 PAST = """see saw, eat ate, drink drank, run ran, swim swam, write wrote, speak spoke, break broke,
     choose chose, drive drove, know knew, grow grew, throw threw, blow blew, draw drew, sing sang,
     ring rang, bring brought, think thought, catch caught, find found, keep kept, sleep slept, feel
     felt, meet met, feed fed, hold held, tell told, send sent, spend spent, make made, hear heard,
     lead led, shine shone, freeze froze, steal stole, wake woke, wear wore, tear tore, hide hid,
     bite bit, ride rode, shake shook, dig dug, hang hung, stick stuck, strike struck, swing swung,
-    go went, come came, buy bought, fall fell, win won, say said, fight fought, teach taught"""
+    go went, take took, give gave, leave left, sit sat, stand stood, fly flew, build built, pay
+    paid, forget forgot, lose lost, come came, buy bought, fall fell, win won, say said, fight
+    fought, teach taught"""
 PLURALS = """mouse mice, child children, tooth teeth, foot feet, ox oxen, leaf leaves, knife knives,
     wolf wolves, loaf loaves, shelf shelves, thief thieves, half halves, city cities, baby babies,
     story stories, cactus cacti, crisis crises, person people, goose geese, potato potatoes, man
@@ -612,11 +618,12 @@ COLOURS = """green: grass spinach broccoli limes moss cucumbers emeralds; white:
     blue: the_sky the_sea sapphires blueberries cornflowers; pink: flamingos piglets; grey: ash
     elephants"""
 BOOKS = """Hamlet Shakespeare, Faust Goethe, Frankenstein Shelley, Dracula Stoker, Emma Austen,
-    Ulysses Joyce, Candide Voltaire, Middlemarch Eliot, Walden Thoreau, Germinal Zola, Nostromo
-    Conrad, Kim Kipling, Ivanhoe Scott, Nana Zola, Othello Shakespeare, Persuasion Austen, Macbeth
-    Shakespeare, Heidi Spyri, Pinocchio Collodi, Utopia More, Leviathan Hobbes, Moby_Dick Melville,
-    Oliver_Twist Dickens, Don_Quixote Cervantes, Peter_Pan Barrie, Jane_Eyre Bronte, Treasure_Island
-    Stevenson, Robinson_Crusoe Defoe, War_and_Peace Tolstoy, Siddhartha Hesse, Lord_Jim Conrad"""
+    Pride_and_Prejudice Austen, Ulysses Joyce, Candide Voltaire, Middlemarch Eliot, Walden Thoreau,
+    Germinal Zola, Nostromo Conrad, Kim Kipling, Ivanhoe Scott, Nana Zola, Othello Shakespeare,
+    Persuasion Austen, Macbeth Shakespeare, Heidi Spyri, Pinocchio Collodi, Utopia More, Leviathan
+    Hobbes, Moby_Dick Melville, Oliver_Twist Dickens, Don_Quixote Cervantes, Animal_Farm Orwell,
+    Les_Miserables Hugo, Peter_Pan Barrie, Jane_Eyre Bronte, Treasure_Island Stevenson,
+    Robinson_Crusoe Defoe, War_and_Peace Tolstoy, Siddhartha Hesse, Lord_Jim Conrad"""
 BATTLES = """Hastings 1066, Waterloo 1815, Trafalgar 1805, Agincourt 1415, Gettysburg 1863, Verdun
     1916, Stalingrad 1942, Lepanto 1571, Poltava 1709, Austerlitz 1805, Bannockburn 1314, Crecy
     1346, Bosworth 1485, Naseby 1645, Blenheim 1704, Culloden 1746, Saratoga 1777, Borodino 1812,
@@ -816,8 +823,8 @@ for noun in "king queen river owner leader teacher friend".split():     # only o
                                       f"Is {{x}} the {noun} of {{s}}?")}
 # What may be told of invented things. Twice where there are only a few answers: of a colour or a
 # continent everybody has a guess, so that it is harder to learn to believe what was told.
-TOLD = """capital language author year opposite king queen river owner leader teacher friend
-    colour young continent kind colour young continent kind""".split()
+TOLD = """capital language author year opposite king queen river owner leader teacher friend symbol
+    number past plural colour young continent kind colour young continent kind""".split()
 REVERSE = {"capital": "country", "symbol": "element", "number": "numbered", "young": "parent",
            "past": "present", "plural": "singular", "author": "book", "year": "battle"}
 FRAMES = """What is {}?; Tell me {}.; Please tell me {}.; Can you tell me {}?; Could you tell me
@@ -1041,7 +1048,7 @@ english: I speak English.
     held: Can you speak any English?; Which language can you speak? | Are you able to speak German?;
         Do you know any French?
 there: I am here, please ask me something.
-    said: Are you [/still] there?; Test.; Testing.; This is a test.; Is anybody there?; Hello?;
+    said: Are you [/still] there?; Test.; Testing.; This is a test.; Is anybody there?;
         Anyone?; Are you [awake/listening]?; [Do/Can] you hear me?; Say something.; Talk to me.; Let
         us [talk/chat].; I want to talk.; Wake up!; Answer me!; Can we talk?; Ask me something.;
         What now?; Come on!
@@ -1211,7 +1218,7 @@ young: What do [you/we/they] call [a little/the baby of a/the young of a/the chi
     are [baby/young/little] {ns} called?; A [young/little] {s} is called [what/a what]?; What is [a
     {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
     a {s} [give birth to/have as a baby]?; [Name/Word] for a [young/baby/little] {s}?; The young of
-    a {s} is [called/?]; When a {s} is a baby, what do you call it?
+    a {s} is called?; A {s}'s young?; When a {s} is a baby, what do you call it?
 opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
     is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
     {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
@@ -1286,11 +1293,11 @@ OFTEN = set("""what which where when does have know tell please called name favo
     plural colour author wrote battle year country element remember like live city spoken speak word
     thanks hello morning answer question happy your much many people think feel""".split())
 HASTE = {"your": "ur", "you are": "ur", "I am": "im", "I have": "ive", "favourite": "fav",
-         "favorite": "fav", "love": "luv", "mother": "mom", "father": "dad", "brother": "bro",
+         "love": "luv", "mother": "mom", "father": "dad", "brother": "bro",
          "sister": "sis", "going to": "gonna", "want to": "wanna", "have to": "gotta",
          "thank you": "ty", "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl",
-         "really": "rly", "tomorrow": "tmrw", "wrote": "rote", "do not": "dont", "can not": "cant",
-         "because": "cuz", "okay": "k", "see you": "cya"}
+         "really": "rly", "tomorrow": "tmrw", "wrote": "rote", "do not": "dont",
+         "okay": "k", "see you": "cya"}
 # SHORT: questions in a hurry; {k} is a word for the relation, from its row of KEYS.
 KEYS = forms("""
 capital: capital; capital city
@@ -1357,6 +1364,16 @@ own: You have {}, how nice.
     asked: What do I [have/own]?; Which thing do I have?; Do you [know/remember] what I have?; Tell
         me what I [have/own].; What did I say I have?; What do I have at home?
     reply: You have {}.
+secret: So the {k} is {}.
+    told: The {k} is {}.; [Remember/Please remember/Keep in mind] that the {k} is {}.; {} is the
+        {k}.; The {k}: {}.; [Remember/Please remember] the {k} {}.; Today's {k} is {}.; Our {k} is
+        {}.; Do not forget the {k}: {}.; I tell you the {k}, it is {}.; Let the {k} be {}.
+    asked: What is the {k}?; What was the {k}?; Do you [know/remember] the {k}?; Tell me the {k}.;
+        And the {k} [is/was]?; Which {k} did I [tell you/give you]?; Say the {k} [/again].; What did
+        I say the {k} is?; The {k}, please.; Remind me of the {k}.
+    reply: The {k} is {}.
+    kinds: secret word; word; password; code; secret number; number; magic word; key word; secret;
+        code word; word of the day; pin; phone number; room; answer; winner
 habit: So you {k} {}.
     told: I {k} {}.; [Every day/On Sundays/At home/Usually/Sometimes/At work] I {k} {}.; I {k} {}
         [every day/at home/on Sundays/a lot].; I often {k} {}.; [Well/By the way/You know], I {k}
@@ -1384,8 +1401,8 @@ town: I have never been to {}.
         where?
     reply: You live in {}.
 job: So you are a {}.
-    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work]; I am the {}
-        here.
+    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work].; I am the
+        {} here.
     asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
         profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
     reply: Your job is {}.
@@ -1426,12 +1443,12 @@ bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodby
     [bus/train/mother/dinner/lesson/lunch] is [here/waiting/ready], [bye/see you/goodbye]!; It is
     late, [bye/good night/I am off].; [Good night/Bye], I am [tired/done/sleepy].; Later!; Laters,
     [bro/dude/bot]!; I am out.; End of chat.
-who: What [exactly/on earth] are you?; Are you some kind of [AI/robot/computer program/language
-    model]?; Who am I [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?;
-    What do you call a thing like you?; And you are?; Say something about yourself.; What is a
-    [thing/bot] like you?; You are [what/who] [/exactly]?; What are you [supposed to be/then/for a
-    thing]?; Are you [the/a] [bot/chatbot/AI/machine] [here/]?; [Who/What] is this [talking/then/]?;
-    Who do I [chat/speak] with?; What is it that I talk to?; What kind of [bot/AI/program] are you?
+who: What [exactly/on earth] are you?; Are you some kind of [AI/language model/program]?; Who am I
+    [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?; What do you call a
+    thing like you?; And you are?; Say something about yourself.; What is a [thing/bot] like you?;
+    You are [what/who] [/exactly]?; What are you [supposed to be/then/for a thing]?; Are you
+    [the/an] [assistant/AI] [here/]?; [Who/What] is this [talking/then/]?; Who do I [chat/speak]
+    with?; What is it that I talk to?; What kind of [bot/AI/program] are you?
 name: And what is your name?; You got a name?; What do I call you?; Can you tell me your name?; Has
     anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your name?; Got
     a name?; Your name [please/is what/bot]?; What is your [first/full/real] name?; Who r u called?;
@@ -1446,10 +1463,11 @@ help: What are you [able to do/made for/here for/useful for]?; What kind of [que
     [assist/support] me?; What do you know about?; [What/Which] subjects do you know?; Help me
     please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
     What are your skills?
-human: Are you [/just] a [computer program/machine/bot/human being/living thing]?; Are you [a he or
-    a she/male or female/made of flesh]?; Do you [have eyes/have hands/get tired]?; Is there a
-    [real/] [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you see?; Are
-    you like me?
+human: Are you [/just] a [computer program/bot/human being/living thing]?; Are you just a machine?;
+    [Are you/r u] [real/a real person/a human] or [a robot/a bot/a machine/not]?; Are you [a he or a
+    she/male or female/made of flesh]?; Do you [have eyes/have hands/get tired]?; Is there a [real/]
+    [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you see?; Are you like
+    me?
 age: What [age are you/year are you from]?; Where is your house?; How long have you been
     [here/alive]?; Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?;
     When did you come to life?
@@ -1526,14 +1544,14 @@ there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear 
     Knock knock.; Test test.; Is this [thing on/working]?; [Come on/Please], [talk/say
     something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
     [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
-    Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/awake/alive there/still
-    there/ready]?; Earth to bot.; Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can
-    we [chat/talk] [now/]?; Let us [chat/talk/have a chat].; I want to [chat/talk].
+    Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/still there/alive]?; Earth to
+    bot.; Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can we [chat/talk] [now/]?;
+    Let us [chat/talk/have a chat].; I want to [chat/talk].
 harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
     over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
     Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
     [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
-# More ways to ask for the sum of {a} and {b}.
+# More ways to ask for the sum of {a} and {b}, and what is typed into a calculator.
 SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I have?; I have {a}
     [euros/dollars/books] and {b} more, how many [/in all]?; What is the sum of {a} and {b}?; The
     sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
@@ -1541,7 +1559,22 @@ SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I ha
     to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
     [give/equal/come to]?; My sum is {a} + {b}, what is it?; {a} plus {b} equals [/what]?; How much
     do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b}, what do I get?; quick, {a} +
-    {b}!; There are {a} boys and {b} girls, how many children?; sum of {a}, {b}"""
+    {b}!; There are {a} boys and {b} girls, how many children?; sum of {a}, {b}; [My mum/He/Tom/My
+    friend] [gives me/has] {a} [sweets/coins/ apples] and [then/later] {b} [/more], how many [is
+    that/are there/now]?; {a} [birds/cars/people] and {b} more [come/arrive], how many now?; It
+    costs {a} and {b} [euros/dollars], how much [together/in total/is that]?; [Total/The total] of
+    {a} and {b}?; I got {a} points and {b} points, what is my total?; {a} [cats/pens] plus {b}
+    [cats/pens] [is/makes] how many?"""
+PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
+    of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
+PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
+    What is the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
+    that/please/how much]; {a} times {b}; {a} [bags/boxes] with {b} [apples/pens] each, how many?;
+    If I have {a} boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a}
+    multiplied [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b};
+    Calculate the product of {a} and {b}.; There are {a} rows of {b} chairs, how many chairs?"""
+SIGNS = {"*": [" * ", "*", " times ", " x ", " multiplied by "], "-": [" - ", "-", " minus "],
+         "+": [" + ", "+", " plus "]}
 TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
     nineteen""".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -1558,6 +1591,7 @@ class Fact(NamedTuple):
 # were tuned on, and what is published. No phrasing and no invented name of VALIDATION or TEST is in
 # any training text. Of real things, which pretraining must read about, both use the same half.
 TRAIN, VALIDATION, TEST = 0, 1, 2
+VOWEL = "(?!uni|use)[aeiou]|hour"     # what "an" stands in front of
 
 
 def half(key):
@@ -1572,7 +1606,7 @@ def split_of(name):
 
 
 def an(noun):
-    return ("an " if noun[0] in "aeiou" else "a ") + noun
+    return ("an " if re.match(VOWEL, noun) else "a ") + noun
 
 
 def table_rows(text):
@@ -1631,8 +1665,10 @@ def related(relation, split=None):
 def real_names():
     """Words of facts and of the crawl's tables, in small letters: what invent() must not say."""
     words = {name.lower() for f in facts() for name in (f.subject, f.answer)}
-    tables = RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS
-    return words.union(re.findall("[a-z]+", f"{words} {tables}".lower()))
+    tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
+              IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO, JOBS)
+    words.update(re.findall("[a-z]+", f"{words} {tables}".lower()))
+    return words.difference(name.lower() for name in FIRST_NAMES)
 
 
 # ------------------------------------------------------------------- sentences and questions
@@ -1642,8 +1678,9 @@ def capitalised(text):
 
 
 def with_an(text):
-    """The baby of a owl -> The baby of an owl."""
-    return capitalised(re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text))
+    """The baby of a owl -> The baby of an owl; an teacher -> a teacher."""
+    text = re.sub(rf"\b([Aa])n (?=[a-z])(?!{VOWEL})", r"\1 ", text)
+    return capitalised(re.sub(rf"\b([Aa]) (?={VOWEL})", r"\1n ", text))
 
 
 def say(fact, answer=None):
@@ -1758,7 +1795,7 @@ def mistyped(text, rng):
             text = re.sub(rf"(?i)\b{usual}\b", short, text)
     # Mostly in words that are in no name: names are to be copied.
     words = [w for w in re.finditer("[A-Za-z]{4,}", text) if w[0].lower() in OFTEN]
-    if words and rng.random() < .12:
+    if words and rng.random() < .2:
         word = rng.choice(words)
         i = rng.randint(word.start() + 1, word.end() - 2)
         here, after = text[i:i + 2]
@@ -1771,7 +1808,7 @@ def mistyped(text, rng):
 
 def put(fact, rng):
     """A question about the fact as people put it to an assistant -> str."""
-    draw, bare = rng.random(), re.sub("^an? ", "", fact.subject)
+    draw, name = rng.random(), bare(fact.subject)
     if draw < .3:
         template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
     else:
@@ -1786,22 +1823,27 @@ def put(fact, rng):
     if fact.relation == "kind" and rng.random() < .4:
         template = template.replace("{s}", "{n}")
     # "Are mice mammals?" would give away a plural, and "a raven" a name that is kept for tests.
-    irregular = any(bare in (f.subject, f.answer) for f in related("plural"))
+    irregular = any(name in (f.subject, f.answer) for f in related("plural"))
     if re.search("{ns}|{one}", template) and (
-            irregular or split_of(many(bare)) or split_of(single(bare).split()[-1])):
+            irregular or split_of(many(name)) or split_of(single(name).split()[-1])):
         return put(fact, rng)
     other = fact.answer
     if "{a" in template or rng.random() < .5:
         other = rival(fact, rng).answer
-    a, x = (many(re.sub("^an? ", "", answer)) for answer in (fact.answer, other))
+    a, x = (many(bare(answer)) for answer in (fact.answer, other))
     return with_an(template.format(
-        s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=bare, ns=many(bare),
-        one=single(bare), ap=a, xp=x))
+        s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=name, ns=many(name),
+        one=single(name), ap=a, xp=x))
+
+
+def bare(subject):
+    """an owl -> owl"""
+    return re.sub("^an? ", "", subject)
 
 
 def many(word):
     """owl -> owls"""
-    if word[-4:] == "fish" or word in ("salmon", "trout", "carp", "cod", "herring", "pike"):
+    if word[-4:] == "fish" or word in "salmon trout carp cod herring pike sheep deer".split():
         return word
     word = re.sub("(?<=[^aeiou])y$", "ie", word)
     return word + ("es" if re.search("(s|x|ch)$", word) else "s")
@@ -1881,9 +1923,14 @@ def imagine(rng, split=TRAIN, relation=None, world=None):
     if relation == "kind":
         subject = an(subject)
     if relation == "battle":
-        subject = str(rng.randint(1000, 1999))
+        fought = [f.answer for f in related("year")]
+        subject = rng.choice([str(n) for n in range(1000, 2000) if str(n) not in fought])
     if relation == "year":
         answer = str(rng.randint(1000, 1999))
+    elif relation == "number":
+        answer = str(rng.randint(1, 199))
+    elif relation == "symbol":
+        answer = answer[:2].title()
     elif relation in ("kind", "colour", "continent", "young"):
         answer = like.answer
     elif like.answer[0].isupper():
@@ -1895,8 +1942,10 @@ def imagine(rng, split=TRAIN, relation=None, world=None):
 
 class Told(NamedTuple):
     """People tell something about themselves."""
+    kind: str         # name
     says: str         # My name is Ada.
     echo: str         # Hello, Ada.
+    wrong: str        # Hello, and another name
     question: str     # What is my name?
     reply: str        # Your name is {}.
     this: str         # Ada
@@ -1922,7 +1971,8 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
 
     def fit(text, name=""):
         return with_an(text.format(name, k=k, v=v))
-    return Told(fit(rng.choice(ways), this), fit(table["says"], this), fit(rng.choice(questions)),
+    return Told(kind, fit(rng.choice(ways), this), fit(table["says"], this),
+                fit(table["says"], other), fit(rng.choice(questions)),
                 fit(table["reply"][0], "{}"), this, other)
 
 
@@ -1935,6 +1985,9 @@ def what_is_told(kind, k, rng, split):
     # Relatives, pets among them, may be called anything: Moon.
     if kind == "relative" and not split and rng.random() < .3:
         return rng.choice(WORDS["noun"]).title()
+    if kind == "secret" and rng.random() < .5:
+        return str(rng.randint(1, rng.choice((99, 9999)))) if "number" in k else (
+            invent(rng, split) if split else rng.choice(WORDS["noun"]))
     if kind in ("name", "home", "town", "pet", "relative"):
         return invent(rng, split, person=kind not in ("home", "town")).title()
     if kind == "age":
@@ -2015,13 +2068,19 @@ def add_aloud(a, b):
             f"{a // 10 + b // 10 + units // 10}, so {a + b}.")
 
 
+def in_words(numbers, rng):
+    """Numbers as people write them, below 100 at times in words: forty-two -> list of str."""
+    if max(numbers) > 99 or rng.random() < .75:
+        return [str(n) for n in numbers]
+    words = DIGITS + TEENS + [f"{ten}-{digit}".removesuffix("-zero")
+                              for ten in TENS for digit in DIGITS]
+    dash = rng.choice("- ")
+    return [words[n].replace("-", dash) for n in numbers]
+
+
 def with_numbers(text, a, b, rng):
-    """The numbers in the slots {a} and {b}, below 100 at times in words: forty-two."""
-    if max(a, b) < 100 and rng.random() < .25:
-        words = DIGITS + TEENS + [f"{ten}-{digit}".removesuffix("-zero")
-                                  for ten in TENS for digit in DIGITS]
-        dash = rng.choice("- ")
-        a, b = (words[n].replace("-", dash) for n in (a, b))
+    """The numbers in the slots {a} and {b}."""
+    a, b = in_words([a, b], rng)
     return capitalised(text.format(a=a, b=b))
 
 
@@ -2037,6 +2096,31 @@ def ask_sum(a, b, rng, wording=TRAIN):
     frame = rng.choice(items(HELD_SUMS[wording - 1] if wording else SUMS))
     both = f"{a} and {b}" if "dd {}" in frame else write_sum(a, b, rng)      # "Add 2 and 3."
     return capitalised(frame.format(both))
+
+
+def calculation(rng, plain=False):
+    """A product, a difference or a long sum, mostly too hard to be done in one go -> what is typed
+    into a calculator, a question for it. plain: a product of numbers of two or three digits."""
+    sign = "*" if plain else rng.choices("*-+", (52, 18, 30))[0]
+    sizes = [(10, 99), (100, 999)] + [(1, 20)] * (not plain)
+    if sign != "*" and rng.random() < .3:
+        sizes = [(1000, 99999)]
+    numbers = [rng.randint(*rng.choice(sizes)) for _ in range(2)]
+    if sign == "+" and rng.random() < .25:
+        numbers = [number(rng) for _ in range(3)]
+    elif sign != "*":
+        # Only where a number has three digits: the others are added by heart.
+        numbers = [max(numbers) + 100 * (sign == "+" and max(numbers) < 100), min(numbers)]
+    if sign == "+":
+        rng.shuffle(numbers)
+    typed_in = f" {sign} ".join(map(str, numbers))
+    if plain:
+        return typed_in, f"What is {typed_in}?"
+    if sign != "-" and len(numbers) == 2 and rng.random() < .4:
+        ways = items(SUMS_TOO if sign == "+" else PRODUCTS_TOO)
+        return typed_in, with_numbers(rng.choice(ways), *numbers, rng)
+    spaced = rng.choice(SIGNS[sign]).join(in_words(numbers, rng))
+    return typed_in, capitalised(rng.choice(items(PRODUCTS)).format(spaced))
 
 
 # ------------------------------------------------------------------------------- what people write
@@ -2161,9 +2245,9 @@ def worksheet(rng):
     for _ in range(rng.randint(2, 4)):
         # Who has a calculator writes down what he types into it, and what it says.
         if rng.random() < .15:
-            a, b, sign = rng.randint(10, 999), rng.randint(10, 999), rng.choice("***-")
-            result = a * b if sign == "*" else a - b
-            lines += [f"{CALL}{a} {sign} {b}", f"{result}", f"{a} {sign} {b} is {result}."]
+            typed_in, _ = calculation(rng)
+            result = calculate(typed_in)
+            lines += [CALL + typed_in, result, f"{typed_in} is {result}."]
             continue
         a, b = number(rng), number(rng)
         both = write_sum(a, b, rng)
@@ -2231,34 +2315,67 @@ def chat(rng):
     """Somebody chats with somebody who is helpful: facts, small talk, sums, what nobody can know,
     all as people put it there; and something told that is asked for later, see play()."""
     lines, last, draw = [], [], rng.random()
-    if draw < .5:
-        # Something of oneself.
-        small = rng.random() < .25
-        told = tell(rng, small=small, tells=rng.choice([None, TELLS_TOO]))
-        lines = [casually(told.says, rng, TRAIN, small), told.echo]
-        last = [casually(told.question, rng, TRAIN, small or None), told.reply.format(told.this)]
-    elif draw < .7:
+    if draw < .55:
+        lines, last = of_oneself(rng)
+    elif draw < .75:
         # A fact that somebody made up.
         fact = imagine(rng, relation=rng.choice(TOLD))
         lines = [typed(state(fact, rng), rng, False), NOTED]
         last = [casually(asked_for(fact, rng), rng, TRAIN), say(fact)]
     for _ in range(rng.choice((1, 2, 3))):
-        kind = rng.choices(("fact", "nothing", "talk", "sum"), (60, 12, 16, 12))[0]
+        kind = rng.choices(("fact", "nothing", "talk", "sum", "product"), (54, 12, 20, 10, 6))[0]
+        replies = []
         if kind == "fact":
             fact = any_fact(rng)
-            asked, reply = asked_for(fact, rng), say(fact)
+            asked, replies = asked_for(fact, rng), [say(fact)]
         elif kind == "nothing":
             asked = asked_for(imagine(rng, relation=rng.choice(list(RELATIONS))), rng)
-            reply = "I do not know."
+            replies = ["I do not know."]
         elif kind == "talk":
             name = rng.choice(list(TALK))
-            asked, reply = fill(rng.choice(TALK[name]), rng), SMALL_TALK[name]["says"]
-        else:
+            ways = TALK[name] if rng.random() < .7 else SMALL_TALK[name]["said"][:8]
+            asked, replies = fill(rng.choice(ways), rng), [SMALL_TALK[name]["says"]]
+        elif kind == "sum":
             a, b = number(rng), number(rng)
             asked = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
-            reply = add_aloud(a, b) if rng.random() < .6 else f"{a} + {b} is {a + b}."
-        lines += [casually(asked, rng, TRAIN), reply]
+            replies = [add_aloud(a, b) if rng.random() < .6 else f"{a} + {b} is {a + b}."]
+        else:
+            # The second line is what the calculator says.
+            typed_in, asked = calculation(rng)
+            result = calculate(typed_in)
+            replies = [CALL + typed_in, result, f"{typed_in} is {result}."]
+        lines += [casually(asked, rng, TRAIN), *replies]
     return "\n".join(lines + last)
+
+
+def of_oneself(rng):
+    """Somebody tells something of himself, or two things, and is asked for it later; at times he
+    asks before he told it, or for what he never told -> first lines, last lines."""
+    small, draw = rng.random() < .25, rng.random()
+    told, other = (tell(rng, small=small, tells=rng.choice([None, TELLS_TOO])) for _ in range(2))
+    another = other.reply != told.reply
+    says, echo = told.says, told.echo
+    if draw < .3 and another:
+        # My sister is called Ada and my brother is called Ben.
+        says, echo = together(*rng.sample([told.says, other.says], 2), rng), NOTED
+    first = [casually(says, rng, TRAIN, small), echo]
+    asks = casually(told.question, rng, TRAIN, small or None)
+    last = [asks, told.reply.format(told.this)]
+    if .3 < draw < .38:
+        return [asks, "I do not know.", *first], last
+    if .38 < draw < .45:
+        return [], [asks, "I do not know."]
+    if .45 < draw < .55 and another:
+        return first, [casually(other.question, rng, TRAIN, small or None), "I do not know."]
+    return first, last
+
+
+def together(first, second, rng):
+    """Two sentences in one breath."""
+    if rng.random() < .4 and re.match("(My|Our|The|We|I) ", second):
+        second = second if second[:2] == "I " else second[0].lower() + second[1:]
+        return f"{first.rstrip('.')}{rng.choice([' and', ', and', ','])} {second}"
+    return f"{first} {second}"
 
 
 def asked_for(fact, rng):
@@ -2271,7 +2388,7 @@ def asked_for(fact, rng):
 def chat_logs(seed, quick):
     """Logs of chats, which pretraining reads beside the crawl -> list of str."""
     rng = random.Random(seed + 500)
-    return [chat(rng) for _ in range(600 if quick else 20000)]
+    return [chat(rng) for _ in range(600 if quick else 30000)]
 
 
 def tiny_internet(seed=0, quick=False, verbose=False):

@@ -35,11 +35,12 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
 from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TALK,
-                      TELLS_TOO, TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum,
-                      beginnings, capitalised, casually, chat_logs, chatter, facts_of, fill,
-                      imagine, in_small_letters, invent, items, liked, next_token_loss, number,
-                      put, question, related, rival, say, state, tell, tiny_internet, turned_round,
-                      typed, what_is_told, windows, with_numbers, without_manners, wonder)
+                      TELLS_TOO, TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum, bare,
+                      beginnings, calculation, capitalised, casually, chat_logs, chatter, facts_of,
+                      fill, imagine, in_small_letters, invent, items, liked, next_token_loss,
+                      number, put, question, related, rival, say, state, tell, tiny_internet,
+                      together, turned_round, typed, what_is_told, windows, with_numbers,
+                      without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -632,19 +633,10 @@ MIXTURE = {"known": 46, "reverse": 8, "unknown": 19, "beyond": 12, "small talk":
            "rewrite": 8}
 # What is talked about in between.
 ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10, "product": 8}
-PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
-    of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
-PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
-    What is the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
-    that/please/how much]; {a} [bags/boxes] with {b} [apples/pens] each, how many?; If I have {a}
-    boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a} multiplied
-    [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b}"""
-SIGNS = {"*": ["{} * {}", "{}*{}", "{} times {}", "{} x {}", "{} multiplied by {}"],
-         "-": ["{} - {}", "{}-{}", "{} minus {}"], "+": ["{} + {}", "{}+{}", "{} plus {}"]}
 REPEAT = """Say {}.; Repeat after me: {}.; Repeat {}.; Say: {}; Please repeat: {}; Can you say {}?;
     Say the word {}.; Repeat the words {}.; Please say {}.; Can you repeat {}?; Now say {}."""
-CORRECTIONS = """Sorry,; Sorry, I mean:; Actually,; No,; Wait,; Oh no,; I was wrong:; My mistake:;
-    That was wrong.; Not quite:; No, sorry,; In fact,"""
+CORRECTIONS = """Sorry,; Sorry, I mean:; No wait,; I mean,; Actually,; No,; Wait,; Oh no,; I was
+    wrong:; My mistake:; That was wrong.; Not quite:; No, sorry,; In fact,"""
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
     he or she like?; Summarise:; Make this shorter:; What is this story about?"""
 REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
@@ -708,11 +700,16 @@ def nonsense(rng, split):
     # colour gold has is a fair question.
     kinds = {"capital": 0, "language": 0, "continent": 0, "king": 0, "symbol": 1, "number": 1,
              "author": 2, "year": 3, "kind": 4, "young": 4, "colour": 5}
-    # Draw subjects until one is of another kind than the question.
-    asked = real = rng.choice(list(kinds))
-    while kinds.get(real, real) == kinds[asked] or {asked, real} <= {"colour", "symbol"}:
-        real = rng.choice(facts_of(split)).relation
-    return rng.choice(related(real, split))._replace(relation=asked)
+    # Draw subjects until one is of another kind than the question, and no word for both: Turkey.
+    asked = rng.choice(list(kinds))
+    fair = {bare(f.subject) for f in related(asked)}
+    while True:
+        fact = rng.choice(facts_of(split))
+        real = fact.relation
+        alike = kinds.get(real, real) == kinds[asked] or {asked, real} <= {
+            "colour", "symbol", "number"}
+        if not alike and bare(fact.subject) not in fair:
+            return fact._replace(relation=asked)
 
 
 def beyond(rng, split, wording=TRAIN):
@@ -741,26 +738,14 @@ def addition(rng, wording=TRAIN, digits=None, new=.3):
 
 
 def product(rng, plain=False):
-    """A product, a difference or a long sum, mostly too hard to be done in one go -> Prompt, whose
-    right answer reads the result from a calculator. plain: a product of numbers of two or three
-    digits."""
-    sizes = [(10, 99), (100, 999)] if plain else [(10, 99), (100, 999), (1, 20)]
-    a, b = (rng.randint(*rng.choice(sizes)) for _ in range(2))
-    sign = "*" if plain else rng.choices("*-+", (55, 20, 25))[0]
-    if sign == "-":
-        a, b = max(a, b), min(a, b)
-    elif sign == "+":
-        # Only where a number has three digits: the others are added by heart.
-        a, b = rng.sample([max(a, b) + 100 * (max(a, b) < 100), min(a, b)], 2)
-    text = rng.choice(items(PRODUCTS))
-    text = capitalised(text.format(rng.choice(SIGNS[sign]).format(a, b)))
-    if sign != "-" and rng.random() < .4:
-        text = with_numbers(rng.choice(items(SUMS_TOO if sign == "+" else PRODUCTS_TOO)), a, b, rng)
-    result = calculate(f"{a} {sign} {b}")
+    """A product, a difference or a long sum -> Prompt, whose right answer reads the result from a
+    calculator. plain: a product of numbers of two or three digits."""
+    typed_in, text = calculation(rng, plain)
+    result = calculate(typed_in)
     wrong_result = int(result) + rng.choice([1, 10, 90])
-    text = f"What is {a} * {b}?" if plain else typed(text, rng)
-    return Prompt("product", [user(text)], f"{a} {sign} {b} is {result}.",
-                  f"{a} {sign} {b} is {wrong_result}.", "", result, f"{CALL}{a} {sign} {b}")
+    return Prompt("product", [user(text if plain else typed(text, rng))],
+                  f"{typed_in} is {result}.", f"{typed_in} is {wrong_result}.", "", result,
+                  CALL + typed_in)
 
 
 def calculator(rng):
@@ -799,16 +784,16 @@ def rewrite(rng, split):
                   f"In other words: {say(fact)}")
 
 
-def told_by_user(rng, split, wording, new):
+def told_by_user(rng, split, wording, new, tells=None):
     """Somebody tells something of himself, which gets a friendly echo -> Prompt and, for recall(),
     what was Told, with the question for it as it is typed. new: how often it is of TELLS_TOO."""
     small = wording == TRAIN and rng.random() < .2
-    tells = TELLS_TOO if rng.random() < new and wording in (None, TRAIN) else None
+    if rng.random() < new and wording in (None, TRAIN):
+        tells = tells or TELLS_TOO
     about = tell(rng, split, wording or TRAIN, small, tells)
     says = casually(about.says, rng, wording, small)
     asks = casually(about.question, rng, wording, small or None)
-    prompt = Prompt("chat", [user(says)], about.echo, about.echo.replace(about.this, about.other))
-    return prompt, about._replace(question=asks)
+    return Prompt("chat", [user(says)], about.echo, about.wrong), about._replace(question=asks)
 
 
 def echo(rng, split, wording=TRAIN, new=.5):
@@ -821,9 +806,9 @@ def repeat(rng, split):
                                          rng.choice(WORDS["noun"]),
                                          rng.choice(facts_of(split)).subject])
                              for _ in range(rng.choice((1, 1, 2, 2, 3)))) for _ in range(2))
-    text = rng.choice(items(REPEAT)).format(words)
-    return Prompt("chat", [user(typed(text, rng))], f"{capitalised(words)}.",
-                  f"{capitalised(other)}.")
+    # Typed before the words stand in it: what is to be copied has no slips.
+    text = typed(rng.choice(items(REPEAT)), rng).format(words)
+    return Prompt("chat", [user(text)], f"{capitalised(words)}.", f"{capitalised(other)}.")
 
 
 def aside(rng, split):
@@ -842,26 +827,35 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     lie = about.reply.format(about.other)
     draw = rng.random() if wording == TRAIN else 1
     # Something else that is told, too, or instead: of another kind, or of another relative.
-    also, that = told_by_user(rng, split, wording, new)
+    kin = None
+    if about.kind in TELLS_TOO and rng.random() < .4:
+        kin = {about.kind: TELLS_TOO[about.kind]}
+    also, that = told_by_user(rng, split, wording, new, kin)
     if that.reply == about.reply:
         draw = 1
-    if draw < .10:
+    if draw < .14:
         before = [[], aside(rng, split), also.messages + [assistant(also.right)]]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
-    says = first.messages[0]["content"]
-    if draw < .20:
-        says, first = f"{says} {also.messages[0]['content']}", first._replace(right=NOTED)
-    elif draw < .30:
-        says, first = f"{also.messages[0]['content']} {says}", first._replace(right=NOTED)
+    says, early = first.messages[0]["content"], []
+    mistake = says.replace(about.this, about.other)
+    if draw < .36:
+        # Two things in one breath.
+        says = together(*rng.sample([says, also.messages[0]["content"]], 2), rng)
+        first = first._replace(right=NOTED)
+    elif draw < .41:
+        # A question that comes too early.
+        early = [user(about.question), assistant(UNKNOWN)]
+    elif draw < .45:
+        # A slip of the tongue: what counts is what was said last.
+        says = f"{mistake} {rng.choice(items(CORRECTIONS))} {says}"
+    elif draw < .50 and about.this in says:
+        early = [user(mistake), assistant(first.wrong)]
+        says = f"{rng.choice(items(CORRECTIONS))} {says}"
     if gap == 0:
-        chat = [user(f"{says} {about.question}")]
+        chat = [*early, user(f"{says} {about.question}")]
     else:
-        # Told first, now and then after a mistake, then asked about other things, and only then
-        # asked for it.
-        chat = [user(says), assistant(first.right)]
-        if .30 < draw < .38 and about.this in says:
-            mistake = [user(says.replace(about.this, about.other)), assistant(first.wrong)]
-            chat = mistake + [user(f"{rng.choice(items(CORRECTIONS))} {says}")] + chat[1:]
+        # Told first, then asked about other things, and only then asked for it.
+        chat = [*early, user(says), assistant(first.right)]
         for _ in range(gap - 1):
             chat += aside(rng, split)
         chat += [user(about.question)]
