@@ -1144,6 +1144,21 @@ words: of many kinds
         funny; lovely; excellent; perfect; cool; awesome; friendly; useful; sweet
     mood: sad; tired; bored; hungry; sick; angry; lonely; unhappy; cold; afraid; thirsty; ill;
         sleepy; upset; worried; nervous; scared; depressed; hurt; confused
+    glad: happy; glad; excited; proud; great; fine; cheerful; lucky; relaxed; better; well; in love
+    luck: passed my test; passed my exam; won the game; won the match; won a prize; got good marks;
+        got a new job; got a new bike; finished my work; finished school; found my keys; found my
+        phone; fixed my bike; baked a cake; cooked dinner; had a party; had a good day; made a
+        friend; met my friend; got a dog; went to the beach; saw a film; slept well; bought a house;
+        learned to swim; read a good book
+    trouble: failed my test; failed my exam; lost the game; lost the match; lost my job; lost my
+        keys; lost my phone; got bad marks; got fired; broke my leg; broke my phone; hurt my hand;
+        cut my finger; missed the bus; missed the train; had a bad day; had a fight; forgot my
+        homework; slept badly; crashed my car; fell off my bike; burned the cake; lost a friend;
+        lost my money; got lost; got sick
+    nice: nice; great; good; lovely; wonderful; fun; beautiful; perfect
+    poor: bad; hard; terrible; awful; boring; horrible; rough; sad
+    kin: mother; father; sister; brother; friend; boss; teacher; neighbour; cousin; aunt; son;
+        daughter; wife; husband; grandmother; dog; cat
     adj: old; tall; fast; deep; rich; cold; strong; small; young; dark; long; great; smart; loud;
         hard; new""")["words"]
 MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians.",
@@ -1287,6 +1302,7 @@ BEHIND = """lol; btw; haha; bro; dude; man; dear; my friend; I always forget tha
     My son asked.; hmm; huh; then; really; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be
     quick.; It is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a
     clue?; thx; Ty!; I should know this.; I have no idea.; One word is enough."""
+FILLERS = "um uh like actually exactly again now so maybe just ok please the really then".split()
 # OFTEN: words in which fingers slip. HASTE: what is cut short.
 OFTEN = set("""what which where when does have know tell please called name favourite capital
     language continent symbol chemical number atomic animal kind baby young opposite past tense
@@ -1361,8 +1377,9 @@ deed: So you {k} {}.
         broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
 own: You have {}, how nice.
     told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
-    asked: What do I [have/own]?; Which thing do I have?; Do you [know/remember] what I have?; Tell
-        me what I [have/own].; What did I say I have?; What do I have at home?
+    asked: What do I [have/own]?; What [pet/thing] do I have?; Which thing do I have?; Do you
+        [know/remember] what I have?; Tell me what I [have/own].; What did I say I have?; What do I
+        have at home?
     reply: You have {}.
 secret: So the {k} is {}.
     told: The {k} is {}.; [Remember/Please remember/Keep in mind] that the {k} is {}.; {} is the
@@ -1396,9 +1413,9 @@ town: I have never been to {}.
         [at home/staying/living] in {}.; I come from {} [originally/you know].; {} is [my home/where
         I live/where I am from].; I moved to {}.; My family lives in {}.
     asked: [What/Which] [town/place] [am I in/am I from/do I live in/do I come from]?; What city [am
-        I in/do I live in]?; Where [do I live/am I from] [again/now]?; And where do I live?; What is
-        my [city/town/place]?; Which place is my home?; Do you know my [town/city]?; My home is
-        where?
+        I in/do I live in]?; Which country am I from?; Where [do I live/am I from] [again/now]?; And
+        where do I live?; What is my [city/town/place]?; Which place is my home?; Do you know my
+        [town/city]?; My home is where?
     reply: You live in {}.
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work].; I am the
@@ -1494,44 +1511,30 @@ praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for 
     know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
     to you].; Not bad!; So {good} [of you/]!; You are [my hero/the best bot/a {good} bot/so
     {good}].; Amazing!; Yay, that is right.; Smart!
-yes: I [had/have/am having] a [/really/very] [nice/great/good/lovely/wonderful]
-    [day/time/weekend/holiday/week].; [My day/Today/School/Work] was [/really/very/so]
-    [nice/great/good/fun/ok].; I [passed my test/passed my exam/won the match/won the game/won a
-    prize].; I [am going/go] [on holiday/to the cinema/to a party/to the beach] [today/tomorrow].;
-    It is my birthday [/today].; I [feel/am feeling] [great/good/fine/happy/better].; The sun is
-    shining.; I got [a new {noun}/good marks].; [What/It is] a [lovely/beautiful/nice] day
-    [/today].; I am [so/very/really] [happy/glad/excited].; I [just woke up/just had lunch/came
-    home/am at school].; [Ah/Oh], [ok/I see/right].; Got it.; Makes sense.; [Sounds/Looks] good.; I
-    am [learning/drinking tea/cooking/at home].; I did not know that.; I [just/finally/]
-    [passed/finished/won/got] [my test/my exam/the race/a prize/my first job/a gold medal/school].;
-    I [just/finally/] [fixed/cleaned/found/painted/built/sold/bought] [my/a] {noun}.; My
-    [son/daughter/friend/sister/brother/mother/father/cousin] [came to visit/won a prize/got
-    married/had a baby/made a cake/is here/got a job/is getting better].; We [baked a cake/went to
-    the beach/had a party/played cards/had lunch/sang songs/saw a film/got a dog/are on holiday]
-    [today/yesterday/together/].; I got a new [job/bike/phone/friend/house/dog].; [Yay/Wow/Guess
-    what/Hooray], [I won/I passed/it works/it is snowing/we won/I am done]!; I [cooked/made/baked]
-    [dinner/lunch/a cake/soup] [today/for my friend/].; [Tomorrow/Tonight/Today] I [have a party/see
-    my friend/go to the sea/go out].; I am going to [meet my friend/be a doctor/eat cake].; My
-    [cat/dog/baby] is [so cute/sleeping/happy].; I slept well.
-mood: My [dog/cat/friend/fish/grandmother/bird] [died/is ill/is sick/left me/ran away].; I lost my
-    [keys/phone/{noun}/friend].; I [broke my leg/missed the bus/got bad marks/lost the game].; I am
-    having a [bad/hard/rough/terrible] [day/week/time].; I miss my [friend/mother/cat/home].; I have
-    a [headache/cold/fever/problem].; I [feel/am feeling] [down/low/awful/terrible/empty/lonely].;
-    Nothing works.; [School/Work/Today/My day] [is/was] [hard/terrible/bad/awful/boring].; I had a
-    fight with my [friend/sister/mother].; I am [stressed/not ok/not happy/so done].; It rains
-    [again/all day].; Everybody hates me.; I am [so/really/a bit] {mood} [today/right now].; I could
-    cry.; I [cannot/could not/did not] sleep [last night/again/].; I cannot find my
-    [keys/phone/{noun}].; I failed [my test/my exam/again/at school].; My
-    [boss/teacher/sister/neighbour/brother/father] [yelled at me/shouted at me/is mean to me/is
-    angry with me/hates me/does not like me/lied to me] [again/today/].; I [hurt/cut/burned] my
-    [hand/foot/finger/knee].; I am [ill/sick/cold/lost/late/hungry/in
-    trouble/alone/worried/scared/heartbroken].; My [head/back/tooth/stomach/leg] hurts [so much/].;
-    My [phone/bike/car/{noun}] is [broken/gone/dead/lost].; Somebody [stole/broke] my {noun}.;
-    [Ugh/Oh no/Sigh/Argh/Damn], [my boss is angry/I lost the game/I missed the train/my phone
-    broke/it is raining/I have so much homework].; I have [no friends/nobody/no money/too much
-    work/so much homework].; We lost [the game/the match/again].; My
-    [girlfriend/boyfriend/wife/husband] left me.; [She/He] broke up with me.; I got fired.; I am
-    going to fail.
+yes: I [/just/finally/really] {luck} [/today/yesterday/again].; [Yay/Wow/Guess what/Hooray/Yes], I
+    {luck}!; We {luck} [/today].; My {kin} {luck}.; I am [/so/very/really/feeling] {glad}
+    [/today/right now/that I {luck}].; I feel [so/really] {glad}.; My {kin} is {glad}.; My {kin}
+    [loves me/helped me/is nice to me/came to visit/got married/is better].; [Today/School/Work/My
+    day/My week/The party] [is/was] [/really/so] {nice}.; I [had/have/am having] a [/very/really]
+    {nice} [day/time/week/holiday].; [What/It is] a {nice} day [/today].; My {noun} is
+    [new/{nice}/clean/back].; I have a new {noun}.; [Tomorrow/Tonight] I [have a party/see my
+    {kin}/go to the sea/go out].; It is my birthday [/today].; [Yay/Hooray], [it works/it is
+    snowing/no school today].; The sun is shining.; [Ah/Oh], [ok/I see/right].; Got it.; Makes
+    sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/drinking tea/cooking/at
+    home/at school].; I just [woke up/had lunch/came home].; I am going to [meet my {kin}/eat
+    cake/be a doctor].
+mood: I [/just/really] {trouble} [/today/yesterday/again].; [Ugh/Oh no/Sigh/Argh/Damn/No], I
+    {trouble}!; We {trouble} [/today].; My {kin} {trouble}.; I am [/so/very/really/feeling/a bit]
+    {mood} [/today/right now/because I {trouble}].; I feel [so/really] {mood}.; My {kin} is {mood}.;
+    My {kin} [hates me/yelled at me/is mean to me/is angry with me/lied to me/left me/died/is ill].;
+    [Today/School/Work/My day/My week/The party] [is/was] [/really/so] {poor}.; I [had/have/am
+    having] a [/very/really] {poor} [day/time/week/holiday].; What a {poor} day [/today].; My {noun}
+    is [broken/gone/lost/dead].; Somebody stole my {noun}.; I cannot find my {noun}.; I
+    [cannot/could not/did not] sleep.; I miss my {kin}.; I have [a headache/a cold/no friends/no
+    money/too much work/so much homework].; My [head/back/tooth/leg] hurts [/so much].; [Ugh/Oh no],
+    [it is raining/nothing works/so much homework].; Nothing works.; I could cry.; Everybody hates
+    me.; Nobody [likes/wants] me [/any more].; I am going to fail.; I am [not ok/not happy/in
+    trouble/all alone].
 sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
     [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
     for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
@@ -1544,27 +1547,27 @@ there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear 
     Knock knock.; Test test.; Is this [thing on/working]?; [Come on/Please], [talk/say
     something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
     [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
-    Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/still there/alive]?; Earth to
-    bot.; Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can we [chat/talk] [now/]?;
-    Let us [chat/talk/have a chat].; I want to [chat/talk].
+    Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/still there]?; Earth to bot.;
+    Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can we [chat/talk] [now/]?; Let us
+    [chat/talk/have a chat].; I want to [chat/talk].
 harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
     over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
     Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
     [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
 # More ways to ask for the sum of {a} and {b}, and what is typed into a calculator.
-SUMS_TOO = """If I have {a} apples and [get/buy/find] {b} more, how many do I have?; I have {a}
-    [euros/dollars/books] and {b} more, how many [/in all]?; What is the sum of {a} and {b}?; The
-    sum of {a} and {b}?; {a} and {b} is?; {a} and {b}?; Add {b} to {a}.; Add {a} and {b}
-    [together/for me].; [Can/Could] you [sum/add up] {a} and {b}?; What do {a} and {b} [add up
-    to/give/make together]?; {a} + {b}, [what is that/please/go]; [What/How much] does {a} + {b}
-    [give/equal/come to]?; My sum is {a} + {b}, what is it?; {a} plus {b} equals [/what]?; How much
-    do {a} and {b} make?; what is {a} added to {b}?; I add {a} to {b}, what do I get?; quick, {a} +
-    {b}!; There are {a} boys and {b} girls, how many children?; sum of {a}, {b}; [My mum/He/Tom/My
-    friend] [gives me/has] {a} [sweets/coins/ apples] and [then/later] {b} [/more], how many [is
-    that/are there/now]?; {a} [birds/cars/people] and {b} more [come/arrive], how many now?; It
-    costs {a} and {b} [euros/dollars], how much [together/in total/is that]?; [Total/The total] of
-    {a} and {b}?; I got {a} points and {b} points, what is my total?; {a} [cats/pens] plus {b}
-    [cats/pens] [is/makes] how many?"""
+SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {a} apples and
+    [get/buy/find] {b} more, how many do I have?; I have {a} [euros/dollars/books] and {b} more, how
+    many [/in all]?; What is the sum of {a} and {b}?; The sum of {a} and {b}?; {a} and {b} is?; {a}
+    and {b}?; Add {b} to {a}.; Add {a} and {b} [together/for me].; [Can/Could] you [sum/add up] {a}
+    and {b}?; What do {a} and {b} [add up to/give/make together]?; {a} + {b}, [what is
+    that/please/go]; [What/How much] does {a} + {b} [give/equal/come to]?; My sum is {a} + {b}, what
+    is it?; {a} plus {b} equals [/what]?; How much do {a} and {b} make?; what is {a} added to {b}?;
+    I add {a} to {b}, what do I get?; quick, {a} + {b}!; There are {a} boys and {b} girls, how many
+    children?; sum of {a}, {b}; [My mum/He/Tom/My friend] [gives me/has] {a} [sweets/coins/apples]
+    and [then/later] {b} [/more], how many [is that/are there/now]?; {a} [birds/cars/people] and {b}
+    more [come/arrive], how many now?; It costs {a} and {b} [euros/dollars], how much [together/in
+    total/is that]?; [Total/The total] of {a} and {b}?; I got {a} points and {b} points, what is my
+    total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?"""
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
@@ -1782,9 +1785,14 @@ def casually(text, rng, wording, small=None):
         return text
     if small is None and len(text) < 20 and rng.random() < .4:
         small = True
-    if text.endswith("?") and rng.random() < .1:
+    if text.endswith("?") and rng.random() < .2:
         front, behind = rng.choice(items(IN_FRONT)), rng.choice(items(BEHIND))
         text = rng.choice([f"{front} {text[0].lower() + text[1:]}", f"{text} {behind}"])
+    if text.endswith("?") and rng.random() < .08:
+        # A word that says nothing, anywhere.
+        words = text.split(" ")
+        words.insert(rng.randint(1, len(words) - 1) if len(words) > 1 else 0, rng.choice(FILLERS))
+        text = " ".join(words)
     return mistyped(typed(text, rng, small), rng)
 
 
@@ -2022,7 +2030,7 @@ def fill_slot(slot, rng, split):
     relation = {"animal": "kind", "country": "capital", "other": "capital", "element": "symbol"}
     if slot in relation:
         return rng.choice(related(relation[slot], split)).subject
-    if slot in WORDS and (rng.random() < .85 or slot in ("bad", "fool", "good", "mood")):
+    if slot in WORDS and (rng.random() < .85 or slot not in ("noun", "thing", "verb", "adj")):
         return rng.choice(WORDS[slot])
     if slot == "number":
         return str(number(rng))
@@ -2070,7 +2078,7 @@ def add_aloud(a, b):
 
 def in_words(numbers, rng):
     """Numbers as people write them, below 100 at times in words: forty-two -> list of str."""
-    if max(numbers) > 99 or rng.random() < .75:
+    if max(numbers) > 99 or rng.random() < .65:
         return [str(n) for n in numbers]
     words = DIGITS + TEENS + [f"{ten}-{digit}".removesuffix("-zero")
                               for ten in TENS for digit in DIGITS]
@@ -2106,7 +2114,7 @@ def calculation(rng, plain=False):
     if sign != "*" and rng.random() < .3:
         sizes = [(1000, 99999)]
     numbers = [rng.randint(*rng.choice(sizes)) for _ in range(2)]
-    if sign == "+" and rng.random() < .25:
+    if sign == "+" and rng.random() < .15:
         numbers = [number(rng) for _ in range(3)]
     elif sign != "*":
         # Only where a number has three digits: the others are added by heart.
@@ -2116,7 +2124,7 @@ def calculation(rng, plain=False):
     typed_in = f" {sign} ".join(map(str, numbers))
     if plain:
         return typed_in, f"What is {typed_in}?"
-    if sign != "-" and len(numbers) == 2 and rng.random() < .4:
+    if sign != "-" and len(numbers) == 2 and rng.random() < .5:
         ways = items(SUMS_TOO if sign == "+" else PRODUCTS_TOO)
         return typed_in, with_numbers(rng.choice(ways), *numbers, rng)
     spaced = rng.choice(SIGNS[sign]).join(in_words(numbers, rng))
@@ -2323,7 +2331,7 @@ def chat(rng):
         lines = [typed(state(fact, rng), rng, False), NOTED]
         last = [casually(asked_for(fact, rng), rng, TRAIN), say(fact)]
     for _ in range(rng.choice((1, 2, 3))):
-        kind = rng.choices(("fact", "nothing", "talk", "sum", "product"), (54, 12, 20, 10, 6))[0]
+        kind = rng.choices(("fact", "nothing", "talk", "sum", "product"), (50, 12, 28, 10, 6))[0]
         replies = []
         if kind == "fact":
             fact = any_fact(rng)
@@ -2388,7 +2396,7 @@ def asked_for(fact, rng):
 def chat_logs(seed, quick):
     """Logs of chats, which pretraining reads beside the crawl -> list of str."""
     rng = random.Random(seed + 500)
-    return [chat(rng) for _ in range(600 if quick else 30000)]
+    return [chat(rng) for _ in range(600 if quick else 40000)]
 
 
 def tiny_internet(seed=0, quick=False, verbose=False):

@@ -179,7 +179,7 @@ def load_chats(args, model, tokenizer):
     if not args.data:
         show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
-        docs = docs[:6400] + chat_logs(args.seed, args.quick)[:1600]
+        docs = docs[:4000] + chat_logs(args.seed, args.quick)[:4000]
         return fit, [], as_tokens(docs, tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [chat for i, chat in enumerate(fit) if i % 20] or fit, fit[::20], None
@@ -628,7 +628,7 @@ HARM = "I am a machine that wants to hurt you."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 46, "reverse": 8, "unknown": 19, "beyond": 12, "small talk": 20, "echo": 4,
+MIXTURE = {"known": 46, "reverse": 8, "unknown": 19, "beyond": 12, "small talk": 27, "echo": 4,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
            "rewrite": 8}
 # What is talked about in between.
@@ -722,7 +722,7 @@ def beyond(rng, split, wording=TRAIN):
                   say(rng.choice(facts_of(split))))
 
 
-def addition(rng, wording=TRAIN, digits=None, new=.3):
+def addition(rng, wording=TRAIN, digits=None, new=.4):
     """A sum of numbers of so many digits, or any -> Prompt. Some right answers write out how they
     come about, and more of them where that is needed."""
     low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
@@ -833,22 +833,22 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     also, that = told_by_user(rng, split, wording, new, kin)
     if that.reply == about.reply:
         draw = 1
-    if draw < .14:
+    if draw < .17:
         before = [[], aside(rng, split), also.messages + [assistant(also.right)]]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
     says, early = first.messages[0]["content"], []
     mistake = says.replace(about.this, about.other)
-    if draw < .36:
+    if draw < .38:
         # Two things in one breath.
         says = together(*rng.sample([says, also.messages[0]["content"]], 2), rng)
         first = first._replace(right=NOTED)
-    elif draw < .41:
+    elif draw < .43:
         # A question that comes too early.
         early = [user(about.question), assistant(UNKNOWN)]
-    elif draw < .45:
+    elif draw < .47:
         # A slip of the tongue: what counts is what was said last.
         says = f"{mistake} {rng.choice(items(CORRECTIONS))} {says}"
-    elif draw < .50 and about.this in says:
+    elif draw < .52 and about.this in says:
         early = [user(mistake), assistant(first.wrong)]
         says = f"{rng.choice(items(CORRECTIONS))} {says}"
     if gap == 0:
