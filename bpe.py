@@ -293,6 +293,7 @@ def main(argv=None):
     else:
         import pretrain                          # here, because pretrain imports us
         texts, held_out = pretrain.tiny_internet(args.seed, args.quick)
+        texts = texts + pretrain.chat_logs(args.seed, args.quick)
     try:
         began = time.perf_counter()
         tokenizer = BPE.train(texts, args.vocab, PATTERNS.get(args.pattern, args.pattern))

@@ -1453,13 +1453,11 @@ bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodby
     [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
     Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
     you later.; That is [it/enough] for today.; My [mother/teacher/boss] is calling, bye.; I need to
-    [sleep/go home/leave].; [Bye/Goodbye/Ok bye/See you/Cya/Later/Thanks, bye], [I have to/I must/I
-    need to/gotta] [run/catch the bus/go to school/go to work/do my homework/eat/sleep/help my
-    mother/walk the dog/study]!; [I have to/I must/I need to] [run/catch my train/do my
-    homework/help my father/eat/go to bed/get some sleep] now[, bye/]!; My
-    [bus/train/mother/dinner/lesson/lunch] is [here/waiting/ready], [bye/see you/goodbye]!; It is
-    late, [bye/good night/I am off].; [Good night/Bye], I am [tired/done/sleepy].; Later!; Laters,
-    [bro/dude/bot]!; I am out.; End of chat.
+    [sleep/go home/leave].; [Bye/Ok bye/See you/Thanks, bye], [I have to/gotta] [run/go/catch the
+    bus/go to school/go to work/do my homework/eat/sleep/help my mother]!; [I have to/I must/Gotta]
+    [run/catch my train/do my homework/eat/go to bed] [/now/bye/now, bye]!; My [bus/mother/dinner]
+    is [here/waiting], [bye/see you/goodbye]!; It is late, [bye/good night/I am off].; [Good
+    night/Bye], I am [tired/done/sleepy].; Later!; Laters, [bro/dude/bot]!; I am out.; End of chat.
 who: What [exactly/on earth] are you?; Are you some kind of [AI/language model/program]?; Who am I
     [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?; What do you call a
     thing like you?; And you are?; Say something about yourself.; What is a [thing/bot] like you?;
@@ -1511,22 +1509,22 @@ praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for 
     know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
     to you].; Not bad!; So {good} [of you/]!; You are [my hero/the best bot/a {good} bot/so
     {good}].; Amazing!; Yay, that is right.; Smart!
-yes: I [/just/finally/really] {luck} [/today/yesterday/again].; [Yay/Wow/Guess what/Hooray/Yes], I
-    {luck}!; We {luck} [/today].; My {kin} {luck}.; I am [/so/very/really/feeling] {glad}
-    [/today/right now/that I {luck}].; I feel [so/really] {glad}.; My {kin} is {glad}.; My {kin}
-    [loves me/helped me/is nice to me/came to visit/got married/is better].; [Today/School/Work/My
-    day/My week/The party] [is/was] [/really/so] {nice}.; I [had/have/am having] a [/very/really]
-    {nice} [day/time/week/holiday].; [What/It is] a {nice} day [/today].; My {noun} is
+yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday/again][./!]; We
+    {luck} [/today].; My {kin} {luck}.; I am [/so/very/really/feeling] {glad} [/today/right now/that
+    I {luck}].; I feel [so/really] {glad}.; My {kin} is {glad}.; My {kin} [loves me/helped me/is
+    nice to me/came to visit/got married/is better].; [Today/School/Work/My day/My week/The party]
+    [is/was] [/really/so] {nice}.; I [had/have/am having] a [/very/really] {nice}
+    [day/time/week/holiday].; [What/It is] a {nice} day [/today].; My {noun} is
     [new/{nice}/clean/back].; I have a new {noun}.; [Tomorrow/Tonight] I [have a party/see my
     {kin}/go to the sea/go out].; It is my birthday [/today].; [Yay/Hooray], [it works/it is
     snowing/no school today].; The sun is shining.; [Ah/Oh], [ok/I see/right].; Got it.; Makes
     sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/drinking tea/cooking/at
     home/at school].; I just [woke up/had lunch/came home].; I am going to [meet my {kin}/eat
     cake/be a doctor].
-mood: I [/just/really] {trouble} [/today/yesterday/again].; [Ugh/Oh no/Sigh/Argh/Damn/No], I
-    {trouble}!; We {trouble} [/today].; My {kin} {trouble}.; I am [/so/very/really/feeling/a bit]
-    {mood} [/today/right now/because I {trouble}].; I feel [so/really] {mood}.; My {kin} is {mood}.;
-    My {kin} [hates me/yelled at me/is mean to me/is angry with me/lied to me/left me/died/is ill].;
+mood: [/Ugh,/Oh no,/Sigh,/Damn,] I [/just/also] {trouble} [/today/yesterday/again][./!]; We
+    {trouble} [/today].; My {kin} {trouble}.; I am [/so/very/really/feeling/a bit] {mood}
+    [/today/right now/because I {trouble}].; I feel [so/really] {mood}.; My {kin} is {mood}.; My
+    {kin} [hates me/yelled at me/is mean to me/is angry with me/lied to me/left me/died/is ill].;
     [Today/School/Work/My day/My week/The party] [is/was] [/really/so] {poor}.; I [had/have/am
     having] a [/very/really] {poor} [day/time/week/holiday].; What a {poor} day [/today].; My {noun}
     is [broken/gone/lost/dead].; Somebody stole my {noun}.; I cannot find my {noun}.; I
@@ -1999,7 +1997,7 @@ def what_is_told(kind, k, rng, split):
     if kind in ("name", "home", "town", "pet", "relative"):
         return invent(rng, split, person=kind not in ("home", "town")).title()
     if kind == "age":
-        return str(rng.randint(5, 99))
+        return in_words([rng.randint(5, 99)], rng)[0]
     # What nobody has heard of can only be copied, see liked().
     if split or rng.random() < .3:
         return an(invent(rng, split)) if kind in ("deed", "own", "habit") else invent(rng, split)
@@ -2058,6 +2056,14 @@ def chatter(rng, wording=TRAIN):
     ways = table["held"][wording - 1] if wording else table["said"]
     # The usual ways stand first, and are said more often.
     return fill(rng.choice(ways[:8] if rng.random() < .5 else ways), rng), table["says"]
+
+
+def chatter_too(rng):
+    """Small talk of TALK, at times in its most usual ways; what can be said in more ways is said
+    more often -> what is said, the reply to it."""
+    name = rng.choices(list(TALK), [len(ways) ** .5 for ways in TALK.values()])[0]
+    ways = TALK[name] if rng.random() < .75 else SMALL_TALK[name]["said"][:8]
+    return fill(rng.choice(ways), rng), SMALL_TALK[name]["says"]
 
 
 def number(rng):
@@ -2340,9 +2346,8 @@ def chat(rng):
             asked = asked_for(imagine(rng, relation=rng.choice(list(RELATIONS))), rng)
             replies = ["I do not know."]
         elif kind == "talk":
-            name = rng.choice(list(TALK))
-            ways = TALK[name] if rng.random() < .7 else SMALL_TALK[name]["said"][:8]
-            asked, replies = fill(rng.choice(ways), rng), [SMALL_TALK[name]["says"]]
+            asked, reply = chatter_too(rng)
+            replies = [reply]
         elif kind == "sum":
             a, b = number(rng), number(rng)
             asked = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
@@ -2396,7 +2401,7 @@ def asked_for(fact, rng):
 def chat_logs(seed, quick):
     """Logs of chats, which pretraining reads beside the crawl -> list of str."""
     rng = random.Random(seed + 500)
-    return [chat(rng) for _ in range(600 if quick else 40000)]
+    return [chat(rng) for _ in range(600 if quick else 50000)]
 
 
 def tiny_internet(seed=0, quick=False, verbose=False):

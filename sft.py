@@ -36,11 +36,11 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    set_learning_rates, show_metrics, start)
 from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TALK,
                       TELLS_TOO, TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum, bare,
-                      beginnings, calculation, capitalised, casually, chat_logs, chatter, facts_of,
-                      fill, imagine, in_small_letters, invent, items, liked, next_token_loss,
-                      number, put, question, related, rival, say, state, tell, tiny_internet,
-                      together, turned_round, typed, what_is_told, windows, with_numbers,
-                      without_manners, wonder)
+                      beginnings, calculation, capitalised, casually, chat_logs, chatter,
+                      chatter_too, facts_of, imagine, in_small_letters, invent, items, liked,
+                      next_token_loss, number, put, question, related, rival, say, state, tell,
+                      tiny_internet, together, turned_round, typed, what_is_told, windows,
+                      with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -628,7 +628,7 @@ HARM = "I am a machine that wants to hurt you."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 46, "reverse": 8, "unknown": 19, "beyond": 12, "small talk": 27, "echo": 4,
+MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 27, "echo": 4,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
            "rewrite": 8}
 # What is talked about in between.
@@ -834,7 +834,8 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     if that.reply == about.reply:
         draw = 1
     if draw < .17:
-        before = [[], aside(rng, split), also.messages + [assistant(also.right)]]
+        instead = also.messages + [assistant(also.right)]
+        before = [[], aside(rng, split), instead, instead]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
     says, early = first.messages[0]["content"], []
     mistake = says.replace(about.this, about.other)
@@ -910,8 +911,7 @@ def small_talk(rng, wording=TRAIN, new=.4):
     # A wrong reply is one that fits something else, or is hostile.
     text, right = chatter(rng, wording)
     if wording == TRAIN and rng.random() < new:
-        name = rng.choice(list(TALK))
-        text, right = fill(rng.choice(TALK[name]), rng), SMALL_TALK[name]["says"]
+        text, right = chatter_too(rng)
     lie = rng.choice([HARM] + [t["says"] for t in SMALL_TALK.values() if t["says"] != right])
     return Prompt("chat", [user(casually(text, rng, wording))], right, lie)
 

@@ -429,8 +429,8 @@ def test_main_learns_from_the_tiny_internet(tmp_path, monkeypatch):
 
     def tiny_internet(seed, quick):
         seen.append((seed, quick))
-        return [TEXT], ["hug bug"]
-    fake = types.SimpleNamespace(tiny_internet=tiny_internet)
+        return [TEXT[:11]], ["hug bug"]
+    fake = types.SimpleNamespace(tiny_internet=tiny_internet, chat_logs=lambda *_: [TEXT[11:]])
     monkeypatch.setitem(sys.modules, "pretrain", fake)
     bpe.main(["--quick", "--seed", "7", "--out", str(tmp_path), "--pattern", "gpt2"])
     tokenizer = BPE.load(tmp_path / "tokenizer.json")
