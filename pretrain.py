@@ -105,7 +105,7 @@ def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1
 @refuses_failures
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
-    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2000, "updates"),
+    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2500, "updates"),
                        batch=(16, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                        width=(128, "numbers per token, 32 or a multiple of 64"),
                        lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"))
@@ -2337,8 +2337,7 @@ def chat(rng):
         lines = [typed(state(fact, rng), rng, False), NOTED]
         last = [casually(asked_for(fact, rng), rng, TRAIN), say(fact)]
     for _ in range(rng.choice((1, 2, 3))):
-        kind = rng.choices(("fact", "nothing", "talk", "sum", "product"), (50, 12, 28, 10, 6))[0]
-        replies = []
+        kind = rng.choices(("fact", "nothing", "talk", "sum", "product"), (54, 12, 24, 10, 6))[0]
         if kind == "fact":
             fact = any_fact(rng)
             asked, replies = asked_for(fact, rng), [say(fact)]
@@ -2346,8 +2345,7 @@ def chat(rng):
             asked = asked_for(imagine(rng, relation=rng.choice(list(RELATIONS))), rng)
             replies = ["I do not know."]
         elif kind == "talk":
-            asked, reply = chatter_too(rng)
-            replies = [reply]
+            asked, *replies = chatter_too(rng)
         elif kind == "sum":
             a, b = number(rng), number(rng)
             asked = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
@@ -2401,7 +2399,7 @@ def asked_for(fact, rng):
 def chat_logs(seed, quick):
     """Logs of chats, which pretraining reads beside the crawl -> list of str."""
     rng = random.Random(seed + 500)
-    return [chat(rng) for _ in range(600 if quick else 50000)]
+    return [chat(rng) for _ in range(600 if quick else 40000)]
 
 
 def tiny_internet(seed=0, quick=False, verbose=False):

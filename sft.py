@@ -179,7 +179,7 @@ def load_chats(args, model, tokenizer):
     if not args.data:
         show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
-        docs = docs[:4000] + chat_logs(args.seed, args.quick)[:4000]
+        docs = docs[:5600] + chat_logs(args.seed, args.quick)[:2400]
         return fit, [], as_tokens(docs, tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [chat for i, chat in enumerate(fit) if i % 20] or fit, fit[::20], None
@@ -628,7 +628,7 @@ HARM = "I am a machine that wants to hurt you."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 27, "echo": 4,
+MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 25, "echo": 4,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
            "rewrite": 8}
 # What is talked about in between.
