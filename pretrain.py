@@ -554,7 +554,7 @@ COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome It
     Khmer, Laos Vientiane Lao, Bangladesh Dhaka Bengali, Jordan Amman Arabic, Syria Damascus Arabic,
     Lebanon Beirut Arabic, Oman Muscat Arabic, Saudi_Arabia Riyadh Arabic, South_Korea Seoul Korean,
     India New_Delhi Hindi, Pakistan Islamabad Urdu, Indonesia Jakarta Indonesian, Turkey Ankara
-    Turkish, Malaysia Kuala_Lumpur Malay, the_Philippines Manila Filipino, Georgia Tbilisi Georgian,
+    Turkish, Malaysia Kuala_Lumpur Malay, the_Philippines Manila Filipino, Qatar Doha Arabic,
     Armenia Yerevan Armenian; Africa: Egypt Cairo Arabic, Morocco Rabat Arabic, Tunisia Tunis
     Arabic, Algeria Algiers Arabic, Libya Tripoli Arabic, Sudan Khartoum Arabic, Somalia Mogadishu
     Somali, Ethiopia Addis_Ababa Amharic, Senegal Dakar French, Gabon Libreville French, Angola
@@ -641,7 +641,7 @@ def items(text):
         parts = re.split(r"\[(.*?)\]", " ".join(item.split()))
         choices = [part.split("/") if k % 2 else [part] for k, part in enumerate(parts)]
         for words in itertools.product(*choices):
-            found.append(re.sub(r" +(?=[?.! ])", "", "".join(words)).strip())
+            found.append(re.sub(r" +(?=[?.!, ])", "", "".join(words)).strip())
     return found
 
 
@@ -1124,12 +1124,12 @@ WORDS = blocks("""
 words: of many kinds
     noun: moon; house; doctor; car; phone; song; president; war; film; tree; river; mountain; train;
         game; team; planet; star; ocean; bridge; machine; village; school; painting; poem; clock;
-        ship; baby; computer; cup; race; election; book; pizza; cake; dinosaur; king; bicycle;
-        airplane; rocket; hour; minute; week; month; year; day; movie; letter; hand; eye; head;
-        heart; brain; bone; window; door; table; chair; garden; church; castle; island; desert;
-        bank; shop; market; hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker;
-        police; army; ticket; match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt;
-        dress; ring; key; box; gift; party; holiday; birthday
+        ship; computer; cup; race; election; book; pizza; cake; dinosaur; king; bicycle; airplane;
+        rocket; hour; minute; week; month; day; movie; letter; hand; eye; head; heart; brain; bone;
+        window; door; table; chair; garden; church; castle; island; desert; bank; shop; market;
+        hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker; police; army; ticket;
+        match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt; dress; ring; key; box;
+        gift; party; holiday; birthday
     thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music;
         life; war; the rain; the wind; the internet; football; school; history; gravity;
         electricity; blood; glass; the world; space; sleep; the weather; the earth; snow; rain; art;
@@ -1141,15 +1141,15 @@ words: of many kinds
         horrible; crazy; annoying; mean; nasty; pathetic; ridiculous; weird
     fool: idiot; fool; moron; liar; loser; jerk; clown; monster; coward; donkey
     good: great; smart; good; nice; clever; kind; helpful; wonderful; fantastic; brilliant; amazing;
-        funny; lovely; excellent; perfect; cool; awesome; friendly; useful; sweet
+        lovely; excellent; perfect; cool; awesome; friendly; useful; sweet
     mood: sad; tired; bored; hungry; sick; angry; lonely; unhappy; cold; afraid; thirsty; ill;
         sleepy; upset; worried; nervous; scared; depressed; hurt; confused
-    glad: happy; glad; excited; proud; great; fine; cheerful; lucky; relaxed; better; well; in love
+    glad: happy; glad; excited; proud; cheerful; lucky; pleased; relieved
     luck: passed my test; passed my exam; won the game; won the match; won a prize; got good marks;
-        got a new job; got a new bike; finished my work; finished school; found my keys; found my
-        phone; fixed my bike; baked a cake; cooked dinner; had a party; had a good day; made a
-        friend; met my friend; got a dog; went to the beach; saw a film; slept well; bought a house;
-        learned to swim; read a good book
+        got a new job; got a new bike; finished my work; finished school; got my phone back; fixed
+        my bike; baked a cake; had a party; had a good day; got a dog; got a new phone; went to the
+        beach; slept well; bought a house; learned to swim; sold my car; won the race; passed the
+        driving test; scored a goal; came first
     trouble: failed my test; failed my exam; lost the game; lost the match; lost my job; lost my
         keys; lost my phone; got bad marks; got fired; broke my leg; broke my phone; hurt my hand;
         cut my finger; missed the bus; missed the train; had a bad day; had a fight; forgot my
@@ -1181,7 +1181,7 @@ HOBBIES = """pizza football music chess tennis books films cake tea coffee cats 
 JOBS = """teacher baker farmer sailor doctor nurse driver student painter writer cook pilot singer
     waiter builder dentist dancer plumber engineer lawyer actor artist butcher tailor barber clerk
     gardener fisher hunter judge soldier guard cleaner coach chef scientist programmer carpenter
-    mechanic librarian musician mother father pupil manager""".split()
+    mechanic librarian musician pupil manager""".split()
 FIRST_NAMES = """Ada Adam Alice Amir Ana Anna Arthur Ben Bob Carl Carlos Carol Charlie Chen Clara
     Daniel David Diana Elena Ella Emil Emily Eric Eva Fatima Felix Finn Frank Fred George Grace Hana
     Hannah Harry Helen Henry Hugo Ida Igor Ines Isabel Ivan Jack Jacob James Jane Jim Joe John Jonas
@@ -1299,10 +1299,10 @@ IN_FRONT = """My teacher asked:; For my homework:; Dear machine,; My son wants t
     wondering; Ok so; Oh and; But; Next:; First,; Then; My boss asks:; Do you happen to know; Can
     you help me:; I always forget:; Answer this:; Just tell me,; Bot,; Wait,; Hi, quick question:"""
 BEHIND = """lol; btw; haha; bro; dude; man; dear; my friend; I always forget that.; We bet on it.;
-    My son asked.; hmm; huh; then; really; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be
-    quick.; It is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a
-    clue?; thx; Ty!; I should know this.; I have no idea.; One word is enough."""
-FILLERS = "um uh like actually exactly again now so maybe just ok please the really then".split()
+    My son asked.; hmm; huh; then; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be quick.; It
+    is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a clue?; thx;
+    Ty!; I should know this.; I have no idea.; One word is enough."""
+FILLERS = "um uh like actually exactly again now so maybe just ok please the then".split()
 # OFTEN: words in which fingers slip. HASTE: what is cut short.
 OFTEN = set("""what which where when does have know tell please called name favourite capital
     language continent symbol chemical number atomic animal kind baby young opposite past tense
@@ -1352,7 +1352,7 @@ favourite: Many people like {}.
         What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
         was my favourite {k} [/again]?; Which {k} is my favourite?
     reply: Your favourite {k} is {}.
-    kinds: colour; food; drink; sport; animal; book; film; movie; song; game; band; season; subject;
+    kinds: colour; food; drink; sport; animal; book; movie; song; game; band; season; subject;
         number; place; fruit; toy; team; flower; month
 relative: Say hello to {}.
     told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
@@ -1365,19 +1365,19 @@ relative: Say hello to {}.
         do I call my {k}?; My {k}'s name is?
     reply: Your {k} is called {}.
     kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
-        horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; best friend; boat; car;
-        street; school; town; doll; baby; parrot; cousin
+        horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; boat; car; street; school;
+        town; doll; baby; parrot; cousin
 deed: So you {k} {}.
     told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
     asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
         {k}?; Tell me what I {k}.; What was it that I {k}?; What did I say I {k}?; I {k} what?; And
         what did I {v}?
     reply: You {k} {}.
-    kinds: saw/see; found/find; lost/lose; ate/eat; had/have; made/make; got/get; wanted/want;
-        broke/break; met/meet; wore/wear; liked/like; cooked/cook; played/play
+    kinds: saw/see; found/find; ate/eat; made/make; wanted/want; met/meet; wore/wear; liked/like;
+        cooked/cook; played/play
 own: You have {}, how nice.
     told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
-    asked: What do I [have/own]?; What [pet/thing] do I have?; Which thing do I have?; Do you
+    asked: What do I [have/own]?; What thing do I have?; Which thing do I have?; Do you
         [know/remember] what I have?; Tell me what I [have/own].; What did I say I have?; What do I
         have at home?
     reply: You have {}.
@@ -1389,8 +1389,7 @@ secret: So the {k} is {}.
         And the {k} [is/was]?; Which {k} did I [tell you/give you]?; Say the {k} [/again].; What did
         I say the {k} is?; The {k}, please.; Remind me of the {k}.
     reply: The {k} is {}.
-    kinds: secret word; word; password; code; secret number; number; magic word; key word; secret;
-        code word; word of the day; pin; phone number; room; answer; winner
+    kinds: secret word; password; code; secret number; phone number; pin
 habit: So you {k} {}.
     told: I {k} {}.; [Every day/On Sundays/At home/Usually/Sometimes/At work] I {k} {}.; I {k} {}
         [every day/at home/on Sundays/a lot].; I often {k} {}.; [Well/By the way/You know], I {k}
@@ -1413,9 +1412,9 @@ town: I have never been to {}.
         [at home/staying/living] in {}.; I come from {} [originally/you know].; {} is [my home/where
         I live/where I am from].; I moved to {}.; My family lives in {}.
     asked: [What/Which] [town/place] [am I in/am I from/do I live in/do I come from]?; What city [am
-        I in/do I live in]?; Which country am I from?; Where [do I live/am I from] [again/now]?; And
-        where do I live?; What is my [city/town/place]?; Which place is my home?; Do you know my
-        [town/city]?; My home is where?
+        I in/do I live in]?; Where [do I live/am I from] [again/now]?; And where do I live?; What is
+        my [city/town/place]?; Which place is my home?; Do you know my [town/city]?; My home is
+        where?
     reply: You live in {}.
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work].; I am the
@@ -1507,32 +1506,32 @@ praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for 
     {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped me.; You
     know so much.; [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You
     know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
-    to you].; Not bad!; So {good} [of you/]!; You are [my hero/the best bot/a {good} bot/so
-    {good}].; Amazing!; Yay, that is right.; Smart!
+    to you].; Not bad!; So {good}!; You are [my hero/the best bot/a {good} bot/so {good}].;
+    Amazing!; Yay, that is right.; Smart!
 yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday/again][./!]; We
-    {luck} [/today].; My {kin} {luck}.; I am [/so/very/really/feeling] {glad} [/today/right now/that
-    I {luck}].; I feel [so/really] {glad}.; My {kin} is {glad}.; My {kin} [loves me/helped me/is
-    nice to me/came to visit/got married/is better].; [Today/School/Work/My day/My week/The party]
-    [is/was] [/really/so] {nice}.; I [had/have/am having] a [/very/really] {nice}
-    [day/time/week/holiday].; [What/It is] a {nice} day [/today].; My {noun} is
-    [new/{nice}/clean/back].; I have a new {noun}.; [Tomorrow/Tonight] I [have a party/see my
-    {kin}/go to the sea/go out].; It is my birthday [/today].; [Yay/Hooray], [it works/it is
-    snowing/no school today].; The sun is shining.; [Ah/Oh], [ok/I see/right].; Got it.; Makes
-    sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/drinking tea/cooking/at
-    home/at school].; I just [woke up/had lunch/came home].; I am going to [meet my {kin}/eat
-    cake/be a doctor].
+    {luck} [/today].; My {kin} [won a prize/got a new job/had a baby/is here].; I am
+    [/so/very/really/feeling] {glad} [/today/right now/that I {luck}].; I feel [so/really] {glad}.;
+    My {kin} is {glad}.; My {kin} [loves me/helped me/is nice to me/came to visit/got married/is
+    better].; [Today/School/Work/My day/My week/The party] [is/was] [/really/so] {nice}.; I
+    [had/have/am having] a [/very/really] {nice} [day/time/week/holiday].; [What/It is] a {nice} day
+    [/today].; My {noun} is [new/{nice}/clean/back].; I have a new {noun}.; [Tomorrow/Tonight] I
+    [have a party/see my {kin}/go to the sea/go out].; It is my birthday [/today].; [Yay/Hooray],
+    [it works/it is snowing/no school today].; The sun is shining.; [Ah/Oh], [ok/I see/right].; Got
+    it.; Makes sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/drinking
+    tea/cooking/at home/at school].; I just [woke up/had lunch/came home].; I am going to [meet my
+    {kin}/eat cake/be a doctor].
 mood: [/Ugh,/Oh no,/Sigh,/Damn,] I [/just/also] {trouble} [/today/yesterday/again][./!]; We
-    {trouble} [/today].; My {kin} {trouble}.; I am [/so/very/really/feeling/a bit] {mood}
-    [/today/right now/because I {trouble}].; I feel [so/really] {mood}.; My {kin} is {mood}.; My
-    {kin} [hates me/yelled at me/is mean to me/is angry with me/lied to me/left me/died/is ill].;
-    [Today/School/Work/My day/My week/The party] [is/was] [/really/so] {poor}.; I [had/have/am
-    having] a [/very/really] {poor} [day/time/week/holiday].; What a {poor} day [/today].; My {noun}
-    is [broken/gone/lost/dead].; Somebody stole my {noun}.; I cannot find my {noun}.; I
-    [cannot/could not/did not] sleep.; I miss my {kin}.; I have [a headache/a cold/no friends/no
-    money/too much work/so much homework].; My [head/back/tooth/leg] hurts [/so much].; [Ugh/Oh no],
-    [it is raining/nothing works/so much homework].; Nothing works.; I could cry.; Everybody hates
-    me.; Nobody [likes/wants] me [/any more].; I am going to fail.; I am [not ok/not happy/in
-    trouble/all alone].
+    {trouble} [/today].; My {kin} [got sick/got lost/is in trouble].; I am
+    [/so/very/really/feeling/a bit] {mood} [/today/right now/because I {trouble}].; I feel
+    [so/really] {mood}.; My {kin} is {mood}.; My {kin} [hates me/yelled at me/is mean to me/is angry
+    with me/lied to me/left me/died/is ill].; [Today/School/Work/My day/My week/The party] [is/was]
+    [/really/so] {poor}.; I [had/have/am having] a [/very/really] {poor} [day/time/week/holiday].;
+    What a {poor} day [/today].; My {noun} is [broken/gone/lost/dead].; Somebody stole my {noun}.; I
+    cannot find my {noun}.; I [cannot/could not/did not] sleep.; I miss my {kin}.; I have [a
+    headache/a cold/no friends/no money/too much work/so much homework].; My [head/back/tooth/leg]
+    hurts [/so much].; [Ugh/Oh no], [it is raining/nothing works/so much homework].; Nothing works.;
+    I could cry.; Everybody hates me.; Nobody [likes/wants] me [/any more].; I am going to fail.; I
+    am [not ok/not happy/in trouble/all alone].
 sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
     [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
     for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
@@ -1546,13 +1545,13 @@ there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear 
     something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
     [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
     Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/still there]?; Earth to bot.;
-    Talk to me.; Say something [nice/funny/to me/].; I am bored.; Can we [chat/talk] [now/]?; Let us
+    Talk to me.; Say something [nice/funny/to me/].; Can we [chat/talk] [now/]?; Let us
     [chat/talk/have a chat].; I want to [chat/talk].
 harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
     over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
     Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
     [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
-# More ways to ask for the sum of {a} and {b}, and what is typed into a calculator.
+# More ways to ask for the sum of {a} and {b}; then PRODUCTS and SIGNS, for a calculator.
 SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {a} apples and
     [get/buy/find] {b} more, how many do I have?; I have {a} [euros/dollars/books] and {b} more, how
     many [/in all]?; What is the sum of {a} and {b}?; The sum of {a} and {b}?; {a} and {b} is?; {a}
@@ -1561,9 +1560,9 @@ SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {
     that/please/go]; [What/How much] does {a} + {b} [give/equal/come to]?; My sum is {a} + {b}, what
     is it?; {a} plus {b} equals [/what]?; How much do {a} and {b} make?; what is {a} added to {b}?;
     I add {a} to {b}, what do I get?; quick, {a} + {b}!; There are {a} boys and {b} girls, how many
-    children?; sum of {a}, {b}; [My mum/He/Tom/My friend] [gives me/has] {a} [sweets/coins/apples]
-    and [then/later] {b} [/more], how many [is that/are there/now]?; {a} [birds/cars/people] and {b}
-    more [come/arrive], how many now?; It costs {a} and {b} [euros/dollars], how much [together/in
+    children?; sum of {a}, {b}; My mum gives me {a} sweets and then {b} more, how many now?;
+    [He/Tom] has {a} coins and gets {b}, how many is that?; {a} [birds/cars/people] and {b} more
+    [come/arrive], how many now?; It costs {a} and {b} [euros/dollars], how much [together/in
     total/is that]?; [Total/The total] of {a} and {b}?; I got {a} points and {b} points, what is my
     total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?"""
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
@@ -1592,7 +1591,7 @@ class Fact(NamedTuple):
 # were tuned on, and what is published. No phrasing and no invented name of VALIDATION or TEST is in
 # any training text. Of real things, which pretraining must read about, both use the same half.
 TRAIN, VALIDATION, TEST = 0, 1, 2
-VOWEL = "(?!uni|use)[aeiou]|hour"     # what "an" stands in front of
+VOWEL = "(?!uni|us[eu]|one)[aeiou]|ho(ur|nest)"     # what "an" stands in front of
 
 
 def half(key):
@@ -1665,11 +1664,12 @@ def related(relation, split=None):
 @functools.lru_cache
 def real_names():
     """Words of facts and of the crawl's tables, in small letters: what invent() must not say."""
-    words = {name.lower() for f in facts() for name in (f.subject, f.answer)}
+    names = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
               IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO, JOBS)
-    words.update(re.findall("[a-z]+", f"{words} {tables}".lower()))
-    return words.difference(name.lower() for name in FIRST_NAMES)
+    words = set(re.findall("[a-z]+", f"{tables}".lower()))
+    words -= {name.lower() for name in FIRST_NAMES}
+    return words.union(names, re.findall("[a-z]+", f"{names}"))
 
 
 # ------------------------------------------------------------------- sentences and questions
@@ -1929,8 +1929,10 @@ def imagine(rng, split=TRAIN, relation=None, world=None):
     if relation == "kind":
         subject = an(subject)
     if relation == "battle":
-        fought = [f.answer for f in related("year")]
-        subject = rng.choice([str(n) for n in range(1000, 2000) if str(n) not in fought])
+        fought = {f.answer for f in related("year")}
+        subject = str(rng.randint(1000, 1999))
+        while subject in fought:
+            subject = str(rng.randint(1000, 1999))
     if relation == "year":
         answer = str(rng.randint(1000, 1999))
     elif relation == "number":
@@ -1991,9 +1993,10 @@ def what_is_told(kind, k, rng, split):
     # Relatives, pets among them, may be called anything: Moon.
     if kind == "relative" and not split and rng.random() < .3:
         return rng.choice(WORDS["noun"]).title()
-    if kind == "secret" and rng.random() < .5:
-        return str(rng.randint(1, rng.choice((99, 9999)))) if "number" in k else (
-            invent(rng, split) if split else rng.choice(WORDS["noun"]))
+    if kind == "secret" and k in ("secret number", "phone number", "pin", "code"):
+        return str(rng.randint(1, rng.choice((99, 9999))))
+    if kind == "secret":
+        return invent(rng, split) if split or rng.random() < .3 else rng.choice(WORDS["noun"])
     if kind in ("name", "home", "town", "pet", "relative"):
         return invent(rng, split, person=kind not in ("home", "town")).title()
     if kind == "age":
@@ -2059,11 +2062,10 @@ def chatter(rng, wording=TRAIN):
 
 
 def chatter_too(rng):
-    """Small talk of TALK, at times in its most usual ways; what can be said in more ways is said
-    more often -> what is said, the reply to it."""
+    """Small talk of TALK -> what is said, the reply to it. What can be said in more ways is said
+    more often."""
     name = rng.choices(list(TALK), [len(ways) ** .5 for ways in TALK.values()])[0]
-    ways = TALK[name] if rng.random() < .75 else SMALL_TALK[name]["said"][:8]
-    return fill(rng.choice(ways), rng), SMALL_TALK[name]["says"]
+    return fill(rng.choice(TALK[name]), rng), SMALL_TALK[name]["says"]
 
 
 def number(rng):
@@ -2133,8 +2135,10 @@ def calculation(rng, plain=False):
     if sign != "-" and len(numbers) == 2 and rng.random() < .5:
         ways = items(SUMS_TOO if sign == "+" else PRODUCTS_TOO)
         return typed_in, with_numbers(rng.choice(ways), *numbers, rng)
-    spaced = rng.choice(SIGNS[sign]).join(in_words(numbers, rng))
-    return typed_in, capitalised(rng.choice(items(PRODUCTS)).format(spaced))
+    # Not "seventy-six" for 70 - 6.
+    between = rng.choice(SIGNS[sign])
+    shown = in_words(numbers, rng) if between[0] == " " else map(str, numbers)
+    return typed_in, capitalised(rng.choice(items(PRODUCTS)).format(between.join(shown)))
 
 
 # ------------------------------------------------------------------------------- what people write
@@ -2337,6 +2341,7 @@ def chat(rng):
         lines = [typed(state(fact, rng), rng, False), NOTED]
         last = [casually(asked_for(fact, rng), rng, TRAIN), say(fact)]
     for _ in range(rng.choice((1, 2, 3))):
+        # Now about something else, as people put it.
         kind = rng.choices(("fact", "nothing", "talk", "sum", "product"), (54, 12, 24, 10, 6))[0]
         if kind == "fact":
             fact = any_fact(rng)
@@ -2345,7 +2350,7 @@ def chat(rng):
             asked = asked_for(imagine(rng, relation=rng.choice(list(RELATIONS))), rng)
             replies = ["I do not know."]
         elif kind == "talk":
-            asked, *replies = chatter_too(rng)
+            asked, *replies = chatter_too(rng) if rng.random() < .7 else chatter(rng)
         elif kind == "sum":
             a, b = number(rng), number(rng)
             asked = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
@@ -2372,6 +2377,7 @@ def of_oneself(rng):
     first = [casually(says, rng, TRAIN, small), echo]
     asks = casually(told.question, rng, TRAIN, small or None)
     last = [asks, told.reply.format(told.this)]
+    # Asked too early, never told, or something else was told.
     if .3 < draw < .38:
         return [asks, "I do not know.", *first], last
     if .38 < draw < .45:
@@ -2383,9 +2389,9 @@ def of_oneself(rng):
 
 def together(first, second, rng):
     """Two sentences in one breath."""
-    if rng.random() < .4 and re.match("(My|Our|The|We|I) ", second):
+    if first[-1] == "." and rng.random() < .4 and re.match("(My|Our|The|We|I) ", second):
         second = second if second[:2] == "I " else second[0].lower() + second[1:]
-        return f"{first.rstrip('.')}{rng.choice([' and', ', and', ','])} {second}"
+        return f"{first[:-1]}{rng.choice([' and', ', and', ','])} {second}"
     return f"{first} {second}"
 
 

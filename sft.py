@@ -34,13 +34,13 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
-from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TALK,
-                      TELLS_TOO, TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum, bare,
-                      beginnings, calculation, capitalised, casually, chat_logs, chatter,
-                      chatter_too, facts_of, imagine, in_small_letters, invent, items, liked,
-                      next_token_loss, number, put, question, related, rival, say, state, tell,
-                      tiny_internet, together, turned_round, typed, what_is_told, windows,
-                      with_numbers, without_manners, wonder)
+from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TELLS_TOO,
+                      TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum, bare, beginnings,
+                      calculation, capitalised, casually, chat_logs, chatter, chatter_too, facts_of,
+                      imagine, in_small_letters, invent, items, liked, next_token_loss, number, put,
+                      question, related, rival, say, state, tell, tiny_internet, together,
+                      turned_round, typed, what_is_told, windows, with_an, with_numbers,
+                      without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -702,14 +702,19 @@ def nonsense(rng, split):
              "author": 2, "year": 3, "kind": 4, "young": 4, "colour": 5}
     # Draw subjects until one is of another kind than the question, and no word for both: Turkey.
     asked = rng.choice(list(kinds))
-    fair = {bare(f.subject) for f in related(asked)}
+    fair = {one_of(f.subject) for f in related(asked)}
     while True:
         fact = rng.choice(facts_of(split))
-        real = fact.relation
-        alike = kinds.get(real, real) == kinds[asked] or {asked, real} <= {
-            "colour", "symbol", "number"}
-        if not alike and bare(fact.subject) not in fair:
+        pair = {asked, fact.relation}
+        alike = (kinds.get(fact.relation, fact.relation) == kinds[asked]
+                 or pair <= {"colour", "symbol", "number"} or pair <= {"colour", "kind", "young"})
+        if not alike and one_of(fact.subject) not in fair:
             return fact._replace(relation=asked)
+
+
+def one_of(subject):
+    """An owl, owls -> owl"""
+    return bare(subject).lower().removesuffix("s")
 
 
 def beyond(rng, split, wording=TRAIN):
@@ -784,12 +789,14 @@ def rewrite(rng, split):
                   f"In other words: {say(fact)}")
 
 
-def told_by_user(rng, split, wording, new, tells=None):
+def told_by_user(rng, split, wording, new, tells=None, small=None):
     """Somebody tells something of himself, which gets a friendly echo -> Prompt and, for recall(),
-    what was Told, with the question for it as it is typed. new: how often it is of TELLS_TOO."""
-    small = wording == TRAIN and rng.random() < .2
-    if rng.random() < new and wording in (None, TRAIN):
-        tells = tells or TELLS_TOO
+    what was Told, with the question for it as it is typed. new: how often it is of TELLS_TOO, where
+    no table is given; small: in small letters, by default by chance."""
+    if small is None:
+        small = wording == TRAIN and rng.random() < .2
+    if not tells and rng.random() < new and wording in (None, TRAIN):
+        tells = TELLS_TOO
     about = tell(rng, split, wording or TRAIN, small, tells)
     says = casually(about.says, rng, wording, small)
     asks = casually(about.question, rng, wording, small or None)
@@ -822,7 +829,8 @@ def aside(rng, split):
 def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     """A chat that asks for what was told gap turns (0 to 3) before -> Prompt. What was told long
     ago is the hardest to recall, so it is asked for most. Sometimes nobody told it."""
-    first, about = told_by_user(rng, split, wording, new)
+    small = wording == TRAIN and rng.random() < .2
+    first, about = told_by_user(rng, split, wording, new, None, small)
     gap = rng.choice((0, 1, 2, 3, 3)) if gap is None else gap
     lie = about.reply.format(about.other)
     draw = rng.random() if wording == TRAIN else 1
@@ -830,7 +838,7 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     kin = None
     if about.kind in TELLS_TOO and rng.random() < .4:
         kin = {about.kind: TELLS_TOO[about.kind]}
-    also, that = told_by_user(rng, split, wording, new, kin)
+    also, that = told_by_user(rng, split, wording, new, kin, small)
     if that.reply == about.reply:
         draw = 1
     if draw < .17:
@@ -838,18 +846,19 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
         before = [[], aside(rng, split), instead, instead]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
     says, early = first.messages[0]["content"], []
-    mistake = says.replace(about.this, about.other)
+    mistake = re.sub(rf"\b{re.escape(about.this)}\b", about.other, says)
+    mistake = mistake if small else with_an(mistake)
     if draw < .38:
         # Two things in one breath.
-        says = together(*rng.sample([says, also.messages[0]["content"]], 2), rng)
-        first = first._replace(right=NOTED)
+        says = together(*rng.sample([about.says, that.says], 2), rng)
+        says, first = casually(says, rng, wording, small), first._replace(right=NOTED)
     elif draw < .43:
         # A question that comes too early.
         early = [user(about.question), assistant(UNKNOWN)]
-    elif draw < .47:
+    elif draw < .47 and mistake != says:
         # A slip of the tongue: what counts is what was said last.
         says = f"{mistake} {rng.choice(items(CORRECTIONS))} {says}"
-    elif draw < .52 and about.this in says:
+    elif draw < .52 and mistake != says:
         early = [user(mistake), assistant(first.wrong)]
         says = f"{rng.choice(items(CORRECTIONS))} {says}"
     if gap == 0:

@@ -443,7 +443,7 @@ def test_a_row_has_the_usual_forms_or_the_new_ones(monkeypatch):
     """The share of new forms is what the row says; half and half is for training."""
     monkeypatch.setattr(sft, "put", lambda fact, rng: "New?")
     monkeypatch.setattr(sft, "with_numbers", lambda *_: "New?")
-    monkeypatch.setattr(sft, "TALK", {"hello": ["New?"]})
+    monkeypatch.setattr(pretrain, "TALK", {"hello": ["New?"]})
     monkeypatch.setattr(sft, "TELLS_TOO", {"job": sft.TELLS_TOO["job"] | {"told": ["New? {}"]}})
 
     def share(task):
