@@ -2055,7 +2055,9 @@ def wonder(rng, split=TRAIN, wording=TRAIN):
 
 def chatter(rng, wording=TRAIN):
     """Small talk -> what is said, the reply to it."""
-    table = rng.choice(list(SMALL_TALK.values()))
+    # People greet, ask how one is, thank and part, the first four, twice as often as all else.
+    kinds = list(SMALL_TALK.values())
+    table = rng.choice(kinds + kinds[:4])
     ways = table["held"][wording - 1] if wording else table["said"]
     # The usual ways stand first, and are said more often.
     return fill(rng.choice(ways[:8] if rng.random() < .5 else ways), rng), table["says"]

@@ -454,7 +454,7 @@ NOISE = .64  # of the simulated labeler, in gold: two agree on 77 % of the pairs
 # How often each kind of prompt is ranked. The share of what nobody can know decides how readily the
 # PPO model says "I do not know.": too little, and it makes things up; too much, and it denies what
 # it knows.
-ASKED = {"known": 35, "reverse": 8, "unknown": 22, "beyond": 17, "small talk": 18, "echo": 4,
+ASKED = {"known": 35, "reverse": 8, "unknown": 23, "beyond": 18, "small talk": 26, "echo": 4,
          "repeat": 3, "sum": 5, "recall": 10, "told": 20}
 
 
