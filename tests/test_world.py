@@ -197,7 +197,7 @@ def test_what_was_set_right_is_recalled():
             corrected = said[0].replace(mistake, prompt.target)
             found += said[0] != corrected and any(
                 said[2] == f"{words} {corrected}" for words in pretrain.items(sft.CORRECTIONS))
-    assert 20 < found < 90
+    assert 12 < found < 70
 
 
 def test_a_slip_of_the_tongue_is_set_right_in_the_same_breath():
