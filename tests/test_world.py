@@ -231,7 +231,8 @@ def test_what_somebody_wants_to_hear_is_all_there():
     rng = random.Random(0)
     for _ in range(100):
         prompt = sft.repeat(rng, TRAIN)
-        assert prompt.right[:-1].lower() in prompt.messages[0]["content"].lower()
+        # Typed in haste is what stands around the words, never they themselves.
+        assert prompt.right[1:-1] in prompt.messages[0]["content"]
 
 
 def test_what_was_never_told_is_not_known(monkeypatch):
@@ -323,6 +324,8 @@ def test_a_calculation_is_what_its_question_asks_for():
         asked = [int(n) for n in re.findall(r"\d+", text)]
         assert asked == numbers or "-" not in typed_in and sorted(asked) == sorted(numbers), text
         assert len(numbers) == 3 or "+" not in typed_in or max(numbers) > 99
+        # 70 - 6 is not "seventy-six".
+        assert not (spelled and "-" in typed_in) or " - " in text or " minus " in text, text
         longest, in_words = max(longest, *numbers), in_words + spelled
     assert longest > 9999 and 80 < in_words < 500
     assert pretrain.calculation(random.Random(1), plain=True)[1].startswith("What is ")
@@ -351,9 +354,22 @@ def test_who_cannot_know_is_not_asked_what_he_can():
     rng = random.Random(0)
     facts = [sft.nonsense(rng, TEST) for _ in range(3000)]
     asked = {(fact.relation, fact.subject) for fact in facts}
+    coloured = {fact.subject for fact in pretrain.related("colour")}
     assert len(asked) > 900
+    assert not [what for what, subject in asked
+                if what in ("kind", "young") and subject in coloured]
     assert not asked & {("capital", "turkey"), ("kind", "Turkey"), ("colour", "an elephant"),
                         ("kind", "elephants"), ("young", "elephants"), ("number", "gold")}
+
+
+def test_what_is_invented_looks_like_what_is_real():
+    """A symbol has two letters, a pin is a number, and no invented battle has a real one's year."""
+    rng, years = random.Random(0), {fact.answer for fact in pretrain.related("year")}
+    for _ in range(600):
+        assert len(pretrain.imagine(rng, relation="symbol").answer) == 2
+        assert pretrain.imagine(rng, relation="battle").subject not in years
+        told = pretrain.tell(rng, tells={"secret": pretrain.TELLS_TOO["secret"]})
+        assert told.this.isdigit() == any(k in told.reply for k in ("number", "pin", "code"))
 
 
 def test_english_has_its_articles():
