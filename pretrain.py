@@ -1667,9 +1667,9 @@ def real_names():
     names = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
               IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO, JOBS)
-    words = set(re.findall("[a-z]+", f"{tables}".lower()))
+    words = set(re.findall("[a-z]+", str(tables).lower()))
     words -= {name.lower() for name in FIRST_NAMES}
-    return words.union(names, re.findall("[a-z]+", f"{names}"))
+    return words.union(names, re.findall("[a-z]+", str(names)))
 
 
 # ------------------------------------------------------------------- sentences and questions
@@ -1778,7 +1778,7 @@ def typed(text, rng, small=None):
 
 
 def casually(text, rng, wording, small=None):
-    """As people type, in seven of ten texts of TRAIN: words around it, typed(), mistyped()."""
+    """As people type, in seven of ten texts of TRAIN: more words, typed(), mistyped()."""
     if wording != TRAIN or rng.random() < .3:
         return text
     if small is None and len(text) < 20 and rng.random() < .4:
@@ -2096,6 +2096,17 @@ def in_words(numbers, rng):
     return [words[n].replace("-", dash) for n in numbers]
 
 
+def answer_sum(a, b, rng, aloud=.6):
+    """A right answer to a + b, in one go or, in the share aloud, digit by digit."""
+    return add_aloud(a, b) if rng.random() < aloud else f"{a} + {b} is {a + b}."
+
+
+def by_calculator(typed_in):
+    """What is typed into a calculator, what it says, and the answer -> three lines."""
+    result = calculate(typed_in)
+    return [CALL + typed_in, result, f"{typed_in} is {result}."]
+
+
 def with_numbers(text, a, b, rng):
     """The numbers in the slots {a} and {b}."""
     a, b = in_words([a, b], rng)
@@ -2174,7 +2185,7 @@ def forum(rng):
         if draw < .20:
             a, b = number(rng), number(rng)
             asked = ask_sum(a, b, rng)
-            reply = add_aloud(a, b) if rng.random() < .6 else f"{a} + {b} is {a + b}."
+            reply = answer_sum(a, b, rng)
         elif draw < .32:
             nothing = imagine(rng, relation=rng.choice(list(RELATIONS)))
             asked = wonder(rng) if draw < .27 else question(nothing, rng)
@@ -2265,9 +2276,7 @@ def worksheet(rng):
     for _ in range(rng.randint(2, 4)):
         # Who has a calculator writes down what he types into it, and what it says.
         if rng.random() < .15:
-            typed_in, _ = calculation(rng)
-            result = calculate(typed_in)
-            lines += [CALL + typed_in, result, f"{typed_in} is {result}."]
+            lines += by_calculator(calculation(rng)[0])
             continue
         a, b = number(rng), number(rng)
         both = write_sum(a, b, rng)
@@ -2356,12 +2365,10 @@ def chat(rng):
         elif kind == "sum":
             a, b = number(rng), number(rng)
             asked = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
-            replies = [add_aloud(a, b) if rng.random() < .6 else f"{a} + {b} is {a + b}."]
+            replies = [answer_sum(a, b, rng)]
         else:
-            # The second line is what the calculator says.
             typed_in, asked = calculation(rng)
-            result = calculate(typed_in)
-            replies = [CALL + typed_in, result, f"{typed_in} is {result}."]
+            replies = by_calculator(typed_in)
         lines += [casually(asked, rng, TRAIN), *replies]
     return "\n".join(lines + last)
 

@@ -35,7 +35,7 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
 from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TELLS_TOO,
-                      TEST, TOLD, TRAIN, WORDS, add_aloud, as_tokens, ask_sum, bare, beginnings,
+                      TEST, TOLD, TRAIN, WORDS, answer_sum, as_tokens, ask_sum, bare, beginnings,
                       calculation, capitalised, casually, chat_logs, chatter, chatter_too, facts_of,
                       imagine, in_small_letters, invent, items, liked, next_token_loss, number, put,
                       question, related, rival, say, state, tell, tiny_internet, together,
@@ -736,8 +736,7 @@ def addition(rng, wording=TRAIN, digits=None, new=.4):
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
     if wording == TRAIN and rng.random() < new:
         text = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
-    aloud = rng.random() < (2 / 3 if max(a, b) > 9 else 1 / 3)
-    right = add_aloud(a, b) if aloud else f"{a} + {b} is {a + b}."
+    right = answer_sum(a, b, rng, 2 / 3 if max(a, b) > 9 else 1 / 3)
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
 

@@ -188,7 +188,7 @@ def test_people_in_haste_make_slips_but_not_in_names():
 def test_what_was_set_right_is_recalled():
     """My name is Sam. - Sorry, my name is Max. - What is my name? Max."""
     rng, found = random.Random(0), 0
-    for _ in range(800):
+    for _ in range(1600):
         prompt = sft.recall(rng, TRAIN)
         said = [m["content"] for m in prompt.messages]
         if prompt.kind == "recall" and len(said) > 2:
@@ -197,7 +197,7 @@ def test_what_was_set_right_is_recalled():
             corrected = said[0].replace(mistake, prompt.target)
             found += said[0] != corrected and any(
                 said[2] == f"{words} {corrected}" for words in pretrain.items(sft.CORRECTIONS))
-    assert 12 < found < 70
+    assert 20 < found < 90
 
 
 def test_a_slip_of_the_tongue_is_set_right_in_the_same_breath():
@@ -238,9 +238,9 @@ def test_what_somebody_wants_to_hear_is_all_there():
 def test_what_was_never_told_is_not_known(monkeypatch):
     """Something else may have been told, but never of the same kind."""
     rng = random.Random(0)
-    prompts = [sft.recall(rng, TRAIN) for _ in range(800)]
+    prompts = [sft.recall(rng, TRAIN) for _ in range(600)]
     unknown = [p for p in prompts if p.right == sft.UNKNOWN]
-    assert 60 < len(unknown) < 160 and any(len(p.messages) == 1 for p in unknown)
+    assert 40 < len(unknown) < 120 and any(len(p.messages) == 1 for p in unknown)
     for prompt in prompts:
         said = " ".join(m["content"] for m in prompt.messages).lower()
         assert prompt in unknown or prompt.target.lower() in said, prompt
@@ -255,7 +255,7 @@ def test_two_things_are_told_in_one_breath():
     for _ in range(400):
         said = [m["content"] for m in sft.recall(rng, TRAIN, gap=1).messages]
         found += len(said) == 3 and said[1] == sft.NOTED
-    assert 40 < found < 150
+    assert 40 < found < 130
 
 
 def test_what_does_not_exist_is_asked_for_like_what_does():
@@ -302,13 +302,15 @@ def test_chats_ask_for_what_was_never_told_and_too_early(monkeypatch):
             early += 1
             assert first[:2] == [last[0], "I do not know."]
     assert 60 < never < 140 and 25 < early < 80
-    # Where everybody tells his name, nobody who told something is not known.
-    monkeypatch.setattr(pretrain, "tell", lambda rng, tells=None, **_: TELL(rng, tells=NAMES))
+    # Where a name is all that can be told, who told his is never answered "I do not know."
+    tell, names = pretrain.tell, {"name": pretrain.TELLS["name"]}
+    monkeypatch.setattr(pretrain, "tell", lambda rng, tells=None, **_: tell(rng, tells=names))
     assert all(last[1] != "I do not know." or not first
                for first, last in (pretrain.of_oneself(rng) for _ in range(300)))
 
 
-TELL, NAMES = pretrain.tell, {"name": pretrain.TELLS["name"]}
+NUMBERS = pretrain.DIGITS + pretrain.TEENS + [
+    f"{ten}-{digit}".removesuffix("-zero") for ten in pretrain.TENS for digit in pretrain.DIGITS]
 
 
 def test_a_calculation_is_what_its_question_asks_for():
@@ -331,8 +333,19 @@ def test_a_calculation_is_what_its_question_asks_for():
     assert pretrain.calculation(random.Random(1), plain=True)[1].startswith("What is ")
 
 
-NUMBERS = pretrain.DIGITS + pretrain.TEENS + [
-    f"{ten}-{digit}".removesuffix("-zero") for ten in pretrain.TENS for digit in pretrain.DIGITS]
+def test_what_a_calculator_said_is_right_wherever_it_is_read():
+    """calculator: 17 * 24 - 408 - 17 * 24 is 408."""
+    rng = random.Random(0)
+    lines = [line for _ in range(400) for write in (pretrain.chat, pretrain.worksheet)
+             for line in write(rng).split("\n")]
+    calls = [i for i, line in enumerate(lines) if line.startswith(pretrain.CALL)]
+    assert len(calls) > 100
+    for i in calls:
+        typed_in = lines[i].removeprefix(pretrain.CALL)
+        a, sign, b, *more = typed_in.split()
+        result = {"*": int(a) * int(b), "-": int(a) - int(b), "+": int(a) + int(b)}[sign]
+        result += sum(map(int, more[1::2]))
+        assert lines[i + 1:i + 3] == [str(result), f"{typed_in} is {result}."]
 
 
 def test_words_that_say_nothing_make_no_held_out_form():
