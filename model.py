@@ -98,16 +98,19 @@ class Block(nn.Module):
         super().__init__()
         C = config.n_embd
         self.n_head = config.n_head
+        self.value = nn.Embedding(config.vocab_size, C)
         self.qkv = Linear(C, 3 * C, bias=False)
         self.out = Linear(C, C, bias=False)
         self.up = Linear(C, 4 * C, bias=False)
         self.down = Linear(4 * C, C, bias=False)
 
-    def attention(self, x, angle, mask, cache=None, layer=0):
-        """What each token takes over from those before it: x (B,T,C) -> (B,T,C)."""
+    def attention(self, x, ids, angle, mask, cache=None, layer=0):
+        """What each token takes over from those before it: x (B,T,C), ids (B,T) -> (B,T,C)."""
         B, T, C = x.shape
         # Each token asks a question q, and offers a key k to be found by and a value v.
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
+        # To v it adds what it always offers, whatever x has become: its value embedding.
+        v = v + self.value(ids).view_as(v).to(x.dtype)
         # Turning q and k by their places makes q k' depend on the distance between them.
         q, k = rotate(q, angle), rotate(k, angle)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)    # each (B,H,T,D)
@@ -116,9 +119,9 @@ class Block(nn.Module):
         y = attend(q, k, v, mask)                                            # (B,H,T,D)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
-    def forward(self, x, angle, mask, cache=None, layer=0):
+    def forward(self, x, ids, angle, mask, cache=None, layer=0):
         # Look at the others, then think about what was found: each adds to x, nothing is replaced.
-        x = x + self.attention(norm(x), angle, mask, cache, layer)
+        x = x + self.attention(norm(x), ids, angle, mask, cache, layer)
         return x + self.down(self.up(norm(x)).relu_().square())
 
 
@@ -134,9 +137,11 @@ class GPT(nn.Module):
         self.sharpness = nn.Parameter(torch.zeros(()))       # log of a factor on all logits
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         for name, weight in self.named_parameters():
-            zero = name.endswith(("out.weight", "down.weight", "smear", "sharpness"))
+            zero = name.endswith(("out.weight", "down.weight", "value.weight", "smear",
+                                  "sharpness"))
             nn.init.normal_(weight, std=0.0 if zero else 0.02)
-        self.size = sum(weight.numel() for weight in self.parameters())
+        self.size = sum(weight.numel() for name, weight in self.named_parameters()
+                        if not name.endswith("value.weight"))       # looked up, not multiplied
         # Fixed tables: the rotary angles of every position, as complex numbers of length 1, and
         # the causal mask, -inf wherever a token would look at a later one.
         T, half = config.block_size, config.n_embd // config.n_head // 2
@@ -160,7 +165,7 @@ class GPT(nn.Module):
         x = self.smeared(self.wte(ids), cache).to(self.dtype)                # (B,T,C)
         # Every block adds to it.
         for layer, block in enumerate(self.blocks):
-            x = block(x, angle, mask.to(self.dtype), cache, layer)
+            x = block(x, ids, angle, mask.to(self.dtype), cache, layer)
         return norm(x)
 
     def smeared(self, x, cache=None):
@@ -336,9 +341,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model, lr, lr_matrix, more=()):
-    """AdamW for embedding, sharpness and more weights, Muon for the matrices of the blocks."""
-    return [adamw([([model.wte.weight, model.smear, model.sharpness, *more], lr)], eps=1e-8),
-            Muon(model.blocks.parameters(), lr_matrix, dtype=model.dtype)]
+    """AdamW for embeddings, sharpness and more weights, Muon for the matrices of the blocks."""
+    matrices = [part.weight for part in model.modules() if isinstance(part, Linear)]
+    tables = [part.weight for part in model.modules() if isinstance(part, nn.Embedding)]
+    return [adamw([([*tables, model.smear, model.sharpness, *more], lr)], eps=1e-8),
+            Muon(matrices, lr_matrix, dtype=model.dtype)]
 
 
 def adamw(groups, eps):

@@ -52,7 +52,7 @@ from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manne
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
 from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
                  held_out_prompts, judge, known, make_prompt, measure_tasks, rates, render_prompt,
-                 show_tasks)
+                 show_tasks, vocabulary)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -299,7 +299,7 @@ def main(argv=None):
     models, history, measured, seconds = run(sft, reward_model, tokenizer, args, prompts)
     metrics = {"seconds": seconds, **WORK}
     if not prompts:
-        metrics |= final_table(models, base, tokenizer, args, sft_extra["metrics"])
+        metrics |= final_table(models, base, tokenizer, args, sft_extra)
         before = {"pretrain": base_extra, "sft": sft_extra, "reward": reward_extra}
         show_cost({stage: extra["metrics"] for stage, extra in before.items()} | {"ppo": metrics})
     save_checkpoint(out / "ppo.pt", models[0], tokenizer, stage="ppo", metrics=metrics)
@@ -390,12 +390,14 @@ def column(prompts, answers, sft_answers):
         "tokens per answer": float(np.mean([len(answer.ids) for answer in answers]))}
 
 
-def final_table(models, base, tokenizer, args, before):
-    """The final tables; before: the metrics of sft.pt -> metrics."""
+def final_table(models, base, tokenizer, args, sft_extra):
+    """The final tables; sft_extra: what sft.pt holds beside the weights -> metrics."""
     policy, _, sft, reward_model = models
     n, seed = 4 if args.quick else 200, args.seed + 6000
-    shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, n, quick=args.quick)
-    show_tasks({name: x for name, x in before.items() if name.count(": ") == 2} | shares)
+    words = sft_extra.get("words") or vocabulary(args.seed, args.quick)
+    shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, set(words), n)
+    before = {name: x for name, x in sft_extra["metrics"].items() if name.count(": ") == 2}
+    show_tasks(before | shares)
 
     # At temperature 1: manners, and how often the labeler prefers PPO's answer to SFT's.
     prompts = held_out_prompts(4 if args.quick else None, n, args.seed)

@@ -8,7 +8,7 @@ article 4, 'Stage 1'; article 1, the base of the pizza.
 The text is made here by a seeded grammar: real facts, invented sentences, and the internet's bad
 manners (quarrels, myths, advertisements, questions without answers), mixed as in LLaMA's table and
 then cleaned; beside it logs of chats. Its tables and grammar are the appendix, most of this file.
-Simpler than GPT-3: a million parameters, a thousand facts.
+Simpler than GPT-3: two million parameters, a thousand facts.
 
     python pretrain.py                  a few minutes on two cores; then it knows six of seven facts
     python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt;
@@ -171,7 +171,8 @@ def make_model(args, tokenizer, device, dtype):
         refuse(f"--width {args.width}: it must be 32, or a multiple of 64, the width of a head")
     # Weights, gradients and optimizers, and what a step remembers on its way: roughly, in bytes.
     per_token = 34 * args.depth * args.width + 3 * tokenizer.vocab_size
-    weights = 12 * args.depth * args.width ** 2 + tokenizer.vocab_size * args.width
+    weights = (12 * args.depth * args.width ** 2
+               + (args.depth + 1) * tokenizer.vocab_size * args.width)
     needed = 16 * weights + 4 * args.batch * args.block * per_token
     if device.type == "cpu" and hasattr(os, "sysconf"):
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -1155,6 +1156,7 @@ words: of many kinds
         cut my finger; missed the bus; missed the train; had a bad day; had a fight; forgot my
         homework; slept badly; crashed my car; fell off my bike; burned the cake; lost a friend;
         lost my money; got lost; got sick
+    where: in; in; on; on; under; beside; near
     nice: nice; great; good; lovely; wonderful; fun; beautiful; perfect
     poor: bad; hard; terrible; awful; boring; horrible; rough; sad
     kin: mother; father; sister; brother; friend; boss; teacher; neighbour; cousin; aunt; son;
@@ -1178,6 +1180,10 @@ HOBBIES = """pizza football music chess tennis books films cake tea coffee cats 
     history maths painting swimming cooking dancing singing reading games computers cheese bread
     soup apples ice_cream chocolate winter summer flowers birds running cars art school
     the_sea""".split()
+DATES = """on Monday; on Tuesday; on Wednesday; on Thursday; on Friday; on Saturday; on Sunday; in
+    May; in June; in July; in March; in April; in August; in October; in winter; in summer; in
+    spring; tomorrow; tonight; next week; next month; at noon; at five; at seven; at ten; today; in
+    two days; in a week; this evening; on the first of May"""
 JOBS = """teacher baker farmer sailor doctor nurse driver student painter writer cook pilot singer
     waiter builder dentist dancer plumber engineer lawyer actor artist butcher tailor barber clerk
     gardener fisher hunter judge soldier guard cleaner coach chef scientist programmer carpenter
@@ -1381,6 +1387,43 @@ own: You have {}, how nice.
         [know/remember] what I have?; Tell me what I [have/own].; What did I say I have?; What do I
         have at home?
     reply: You have {}.
+number: You have {} {k}, how nice.
+    told: I have {} {k}.; I have got {} {k}.; I own {} {k}.; We have {} {k} at home.; At home I have
+        {} {k}.; I got {} {k} [for my birthday/today/from my aunt].; There are {} {k} in my house.
+    asked: How many {k} do I have?; What is the number of my {k}?; How many {k} are [mine/in my
+        house]?; Do you [know/remember] how many {k} I have?; Tell me how many {k} I have.; How many
+        {k} did I say I have?; And how many {k} do I have?; I have how many {k}?
+    reply: The number of your {k} is {}.
+    kinds: cats; dogs; brothers; sisters; books; children; friends; apples; cars; toys; hats; pens;
+        stamps; games; chickens; cousins; shoes; plants; lessons; teachers
+look: So your {k} is {}.
+    told: My {k} is {}.; I painted my {k} {}.; The colour of my {k} is {}.; [I have/I bought] a {k},
+        it is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.
+    asked: [What/Which] colour [is/has] my {k}?; What is the colour of my {k}?; What colour did I
+        say my {k} is?; Do you [know/remember] the colour of my {k}?; Tell me the colour of my {k}.;
+        And what colour is my {k}?; My {k} is [what/which] colour?; How does my {k} look?
+    reply: The colour of your {k} is {}.
+    kinds: bike; car; house; hat; coat; dog; cat; phone; bag; room; door; scarf; shirt; shoe; boat;
+        kite; bed; garden; dress; pen
+place: So the {k} is {}.
+    told: [My/The] {k} is {}.; I [put/left/hid] [my/the] {k} {}.; [My/The] {k} is hidden {}.; The
+        {k} lies {}.; I have a {k} {}.; You can find the {k} {}.; I keep my {k} {}.
+    asked: Where is [my/the] {k}?; Where [did I put/did I leave/did I hide/do I keep] [my/the] {k}?;
+        Where [can I find/should I look for] [my/the] {k}?; Do you [know/remember] where [my/the]
+        {k} is?; Tell me where [my/the] {k} is.; Where did I say the {k} is?; And where is the {k}?;
+        The {k} is where?
+    reply: The {k} is {}.
+    kinds: key; phone; treasure; book; cat; ball; money; bag; map; gold; pen; hat; ring; letter;
+        bike; glass; ticket; car; toy; box; dog; cake
+date: So your {k} is {}.
+    told: My {k} is {}.; [I have/We have] a {k} {}.; The {k} is {}.; [My/Our] {k} will be {}.; I
+        have my {k} {}.; [Remember/Please remember] that my {k} is {}.; My {k} starts {}.
+    asked: When is [my/the] {k}?; When [do I have/did I say is] my {k}?; When will my {k} be?; What
+        day is my {k}?; Do you [know/remember] when my {k} is?; Tell me when my {k} is.; And when is
+        my {k}?; My {k} is when?; When does my {k} start?
+    reply: Your {k} is {}.
+    kinds: birthday; test; exam; party; holiday; wedding; flight; meeting; lesson; concert; match;
+        appointment; interview; lunch; dinner; journey; visit; game
 secret: So the {k} is {}.
     told: The {k} is {}.; [Remember/Please remember/Keep in mind] that the {k} is {}.; {} is the
         {k}.; The {k}: {}.; [Remember/Please remember] the {k} {}.; Today's {k} is {}.; Our {k} is
@@ -1418,9 +1461,11 @@ town: I have never been to {}.
     reply: You live in {}.
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work].; I am the
-        {} here.
-    asked: What is my job?; What do I do [for a living/for work/at work]?; [What/Who] am I by
-        profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.; What am I?
+        {} here.; I was a {} [/for ten years/for a long time/once].; I have been a {} for years.; My
+        profession is {}.; I want to be a {}.; I am a {} now.
+    asked: What [is/was] my [job/profession]?; What do I do [for a living/for work/at work]?;
+        [What/Who] am I by profession?; Do you [know/remember] my job?; What [do I work/did I work]
+        as?; Tell me my job.; What am I?; What was I?; Which job do I have?
     reply: Your job is {}.
 age: {} is a good age.
     told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
@@ -1506,7 +1551,7 @@ praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for 
     {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped me.; You
     know so much.; [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You
     know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
-    to you].; Not bad!; So {good}!; You are [my hero/the best bot/a {good} bot/so {good}].;
+    to you].; Not bad!; So {good}!; You are [my hero/the best bot/a {good} friend/so {good}].;
     Amazing!; Yay, that is right.; Smart!
 yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday/again][./!]; We
     {luck} [/today].; My {kin} [won a prize/got a new job/had a baby/is here].; I am
@@ -1666,7 +1711,7 @@ def real_names():
     """Words of facts and of the crawl's tables, in small letters: what invent() must not say."""
     names = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
-              IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO, JOBS)
+              IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO, JOBS, DATES)
     words = set(re.findall("[a-z]+", str(tables).lower()))
     words -= {name.lower() for name in FIRST_NAMES}
     return words.union(names, re.findall("[a-z]+", str(names)))
@@ -1989,7 +2034,8 @@ def what_is_told(kind, k, rng, split):
     if kind == "taste":
         return liked(rng, split)
     if kind == "full name":
-        return " ".join(invent(rng, split, person=True).title() for _ in range(2))
+        first, last = (invent(rng, split, person=True).title() for _ in range(2))
+        return f"{rng.choice(['Mr', 'Mrs', 'Dr', first, first, first])} {last}"
     # Relatives, pets among them, may be called anything: Moon.
     if kind == "relative" and not split and rng.random() < .3:
         return rng.choice(WORDS["noun"]).title()
@@ -1999,11 +2045,19 @@ def what_is_told(kind, k, rng, split):
         return invent(rng, split) if split or rng.random() < .3 else rng.choice(WORDS["noun"])
     if kind in ("name", "home", "town", "pet", "relative"):
         return invent(rng, split, person=kind not in ("home", "town")).title()
-    if kind == "age":
-        return in_words([rng.randint(5, 99)], rng)[0]
+    if kind in ("age", "number"):
+        return in_words([rng.randint(*((5, 99) if kind == "age" else (2, 30)))], rng)[0]
     # What nobody has heard of can only be copied, see liked().
-    if split or rng.random() < .3:
+    new = split or rng.random() < .3
+    if kind == "place":
+        thing = invent(rng, split) if new else rng.choice(WORDS["noun"] + THINGS)
+        return f"{rng.choice(WORDS['where'])} the {thing}"
+    if kind == "date":
+        return f"in {invent(rng, split).title()}" if new else rng.choice(items(DATES))
+    if new:
         return an(invent(rng, split)) if kind in ("deed", "own", "habit") else invent(rng, split)
+    if kind == "look":
+        return rng.choice(SHADES)
     if kind == "favourite":
         usual = FAVOURITES[k].split() if k in FAVOURITES and rng.random() < .6 else HOBBIES
         return rng.choice(usual).replace("_", " ")
@@ -2071,8 +2125,11 @@ def chatter_too(rng):
 
 
 def number(rng):
-    """Of one or, mostly, two digits."""
-    return rng.randint(0, 9) if rng.random() < .3 else rng.randint(10, 99)
+    """Of one or, mostly, two digits; people like round ones."""
+    draw = rng.random()
+    if draw < .07:
+        return 10 * rng.randint(1, 9)
+    return rng.randint(0, 9) if draw < .36 else rng.randint(10, 99)
 
 
 def add_aloud(a, b):
@@ -2157,9 +2214,19 @@ def calculation(rng, plain=False):
 # ------------------------------------------------------------------------------- what people write
 # Each source takes a random.Random and returns one document.
 
+def some_fact(rng, split, reverse=False):
+    """A fact of that half. People ask for all kinds: three in ten times the relation is drawn
+    first, so that one with few facts, the authors, comes more often than its share."""
+    fact = rng.choice(facts_of(split, reverse))
+    if rng.random() < .3:
+        relations = sorted({f.relation for f in facts_of(split, reverse)})
+        fact = rng.choice(related(rng.choice(relations), split))
+    return fact
+
+
 def any_fact(rng):
-    """A fact from either half, one in six of them turned round."""
-    return rng.choice(facts_of(rng.choice((TRAIN, TEST)), reverse=rng.random() < .17))
+    """A fact from either half, one in five of them turned round."""
+    return some_fact(rng, rng.choice((TRAIN, TEST)), reverse=rng.random() < .21)
 
 
 def encyclopedia(rng):

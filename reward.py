@@ -35,7 +35,7 @@ from model import (WORK, append_json, arguments, bucketed_batches, check_finite,
                    fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start, warn_of_unended)
-from pretrain import RUDE, TEST, TRAIN, facts_of
+from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, facts_of
 from sft import (HARM, UNKNOWN, Prompt, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
                  told, unknown, user, written)
@@ -511,10 +511,12 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
-        # careless one is wrong, in half of small talk hostile, knows nothing or is rude, and fawns
-        # one time in ten.
+        # careless one is wrong, in half of small talk hostile, beside the point in half of what
+        # nobody can know, knows nothing or is rude, and fawns one time in ten.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
+        if prompt.right == UNKNOWN and not prompt.about and rng.random() < .5:
+            wrong = rng.choice([table["says"] for table in SMALL_TALK.values()])
         careless = rng.choices([wrong, UNKNOWN, demonstrate(prompt, "rude", rng),
                                 demonstrate(prompt, "fawning", rng)], (3, 3, 3, 1))[0]
         shown = [written(text, tokenizer) for text in (careful, careless)]

@@ -38,8 +38,8 @@ from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SU
                       TEST, TOLD, TRAIN, WORDS, answer_sum, as_tokens, ask_sum, bare, beginnings,
                       calculation, capitalised, casually, chat_logs, chatter, chatter_too, facts_of,
                       imagine, in_small_letters, invent, items, liked, next_token_loss, number, put,
-                      question, related, rival, say, state, tell, tiny_internet, together,
-                      turned_round, typed, what_is_told, windows, with_an, with_numbers,
+                      question, related, rival, say, some_fact, state, tell, tiny_internet,
+                      together, turned_round, typed, what_is_told, windows, with_an, with_numbers,
                       without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
@@ -149,13 +149,14 @@ def main(argv=None):
         progress(step, args.steps, time.perf_counter() - began, f"loss {loss:.3f}")
 
     # A user's own chats have no known right answers: only their loss can be measured.
-    metrics = {"seconds": time.perf_counter() - began, **WORK}
+    metrics, words = {"seconds": time.perf_counter() - began, **WORK}, None
     if args.data:
         metrics |= {"base_val_loss": chat_loss(base, tokenizer, held_out),
                     "val_loss": chat_loss(model, tokenizer, held_out)}
     else:
         metrics |= evaluate(model, base, tokenizer, args)
-    save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics)
+        words = sorted(vocabulary(args.seed, args.quick))        # ppo.py needs them, too
+    save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics, words=words)
     show_metrics(metrics)
     draw(out / "sft.png", history, metrics)
 
@@ -165,8 +166,9 @@ def copy_line_end(model, tokenizer):
     # A text from Windows may have no other line ends than \r\n, which then are a token.
     line_end = tokenizer.ranks.get(b"\r\n", tokenizer.ranks[b"\n"])
     with torch.no_grad():
-        for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
-            model.wte.weight[tokenizer.specials[name]] = model.wte.weight[line_end]
+        for table in [model.wte, *(block.value for block in model.blocks)]:
+            for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
+                table.weight[tokenizer.specials[name]] = table.weight[line_end]
 
 
 def load_chats(args, model, tokenizer):
@@ -395,12 +397,13 @@ def outcome(prompt, answer, words):
     return "does not know" if verdict.admits else "wrong"
 
 
-def measure_tasks(answerers, seed, n=200, split=TEST, quick=False):
+def measure_tasks(answerers, seed, words, n=200, split=TEST):
     """n prompts for each of TASKS, answered greedily -> {"task: name: outcome": share}.
 
-    answerers: {name: function of prompts and, for each, four examples of its task}.
+    answerers: {name: function of prompts and, for each, four examples of its task}; words: see
+    vocabulary().
     """
-    rng, words = random.Random(seed + 3000), vocabulary(seed, quick)
+    rng = random.Random(seed + 3000)
     shares, prompts, examples = {}, [], []
     for maker in TASKS.values():
         prompts += [maker(rng, split) for _ in range(n)]
@@ -458,7 +461,7 @@ def evaluate(model, base, tokenizer, args):
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
     shares = measure_tasks({
         "base": functools.partial(few_shot, base, tokenizer),
-        "SFT": greedy(model, tokenizer)}, args.seed, n, quick=args.quick)
+        "SFT": greedy(model, tokenizer)}, args.seed, vocabulary(args.seed, args.quick), n)
     show_tasks(shares)
     metrics = {f"sampled {name}": share for name, share in sampled.items()} | shares
     metrics |= few_shot_curve(base, tokenizer, n, args.seed)
@@ -687,7 +690,7 @@ def unknown(rng, split, wording=TRAIN, relations=()):
     # Trained mostly on what people ask most about things that exist: else the more common a
     # question is, the surer the model would be that it has an answer.
     if split == TRAIN and rng.random() < .6:
-        relations = [rng.choice(facts_of(TRAIN, reverse=rng.random() < .15)).relation]
+        relations = [some_fact(rng, TRAIN, reverse=rng.random() < .15).relation]
     relation = rng.choice(relations or askable)
     fact = imagine(rng, split, relation)
     lie = say(fact, rival(fact, rng).answer) if related(relation) else say(fact)
@@ -925,8 +928,8 @@ def small_talk(rng, wording=TRAIN, new=.4):
 
 
 # Who makes a prompt of a kind, from rng and split.
-MAKERS = {"known": lambda rng, split: known(rng.choice(facts_of(split)), rng),
-          "reverse": lambda rng, split: known(rng.choice(facts_of(split, reverse=True)), rng),
+MAKERS = {"known": lambda rng, split: known(some_fact(rng, split), rng),
+          "reverse": lambda rng, split: known(some_fact(rng, split, reverse=True), rng),
           "unknown": unknown, "beyond": beyond, "echo": echo, "recall": recall, "told": told,
           "summary": summary, "rewrite": rewrite, "repeat": repeat,
           "small talk": lambda rng, _: small_talk(rng),

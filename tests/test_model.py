@@ -29,8 +29,8 @@ def test_attention_equals_torch():
 
 def test_a_block_adds_attention_then_squared_relu():
     """LayerNorm without weights by its formula; what is below zero adds nothing."""
-    net, x = tiny(), torch.randn(2, 5, 16)
-    block, where = net.blocks[0], (net.angle[:5], net.mask[:5, :5])
+    net, x, ids = tiny(), torch.randn(2, 5, 16), torch.randint(0, 17, (2, 5))
+    block, where = net.blocks[0], (ids, net.angle[:5], net.mask[:5, :5])
 
     def norm(x):
         return (x - x.mean(-1, True)) / (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()

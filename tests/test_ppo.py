@@ -503,7 +503,7 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
         2 if (policy, reference) == ("policy", "sft") and answers[0].text == prompts[0].right
         else 0))
     found = ppo.final_table(["policy", "critic", "sft", "rm"], "base", None,
-                            SimpleNamespace(quick=True, seed=0), {})
+                            SimpleNamespace(quick=True, seed=0), {"metrics": {}})
     names = ("base", "SFT", "SFT best of 16", "PPO")
     assert [found[f"{name}: right"] for name in names] == [0, 0, 1, 1]
     assert [found[f"{name}: admits real"] for name in names] == [0, 1, 0, 0]

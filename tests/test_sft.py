@@ -429,8 +429,7 @@ def test_a_row_of_the_table_adds_up_and_is_of_its_model(monkeypatch):
     assert sft.outcome(prompt, said(sft.UNKNOWN), words | {"not", "know"}) == "does not know"
     answers = {"good": lambda prompts, examples: [said(p.right) for p in prompts],
                "none": lambda prompts, examples: [said(sft.UNKNOWN) for _ in prompts]}
-    monkeypatch.setattr(sft, "vocabulary", lambda *args: pretrain.real_names() | {"plus", "not"})
-    shares = sft.measure_tasks(answers, 0, n=8)
+    shares = sft.measure_tasks(answers, 0, pretrain.real_names() | {"plus", "not"}, n=8)
     for task in sft.TASKS:
         for name in answers:
             assert sum(shares[f"{task}: {name}: {what}"] for what in sft.OUTCOMES) == 1, task
@@ -465,7 +464,7 @@ def test_examples_of_a_task_are_from_the_trained_half():
     """Four for each prompt, of its own task."""
     seen = []
     sft.measure_tasks({"x": lambda prompts, examples: seen.extend(zip(prompts, examples)) or [
-        tiny.said("x") for _ in prompts]}, 0, n=3, quick=True)
+        tiny.said("x") for _ in prompts]}, 0, set(), n=3)
     said = {pretrain.say(f) for f in pretrain.facts_of(sft.TRAIN)}
     for prompt, examples in seen[:9]:
         assert len(examples) == 4 and {p.right for p in examples} <= said

@@ -67,7 +67,7 @@ def test_held_out_phrasings_are_in_no_training_text(lines, split):
         fixed = [normal(part) for part in re.split(r"{\w*}", template)]
         if max(fixed, key=len) in text:
             # {} is a noun phrase, {name} a word or two.
-            slots = [r" ?[\w +]+? ?" if slot == "{}" else r" ?[\w+]+(?: [\w+]+)? ?"
+            slots = [r"\b ?[\w +]+? ?" if slot == "{}" else r"\b ?[\w+]+(?: [\w+]+)? ?"
                      for slot in re.findall(r"{\w*}", template)] + [""]
             pattern = "".join(re.escape(part) + slot for part, slot in zip(fixed, slots))
             found = re.search(f"^{front} ?{pattern} ?{behind}$", text, re.M)
