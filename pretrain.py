@@ -105,10 +105,10 @@ def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1
 @refuses_failures
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
-    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2500, "updates"),
+    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(1750, "updates"),
                        batch=(16, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                        width=(128, "numbers per token, 32 or a multiple of 64"),
-                       lr=(.01, "of AdamW, embedding"), lr_matrix=(.02, "of Muon, matrices"))
+                       lr=(.06, "of AdamW, embeddings"), lr_matrix=(.02, "of Muon, matrices"))
     parser.add_argument("--resume", action="store_true", help="go on where a run was interrupted")
     parser.add_argument("--masked", action="store_true",
                         help="learn to fill gaps instead: out/masked.pt, beside out/pretrain.pt")

@@ -128,7 +128,7 @@ def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = arguments(__doc__, "JSON lines of comparisons; several files with ','",
                        steps=(450, "updates"), batch=(16, "prompts a step"),
-                       lr=(2e-3, "of AdamW, embedding and head"),
+                       lr=(2e-3, "of AdamW, embeddings and head"),
                        lr_matrix=(5e-3, "of Muon, matrices"),
                        prompts=(7200, "prompts whose answers get ranked"),
                        max_tokens=(48, "of an answer"))
@@ -456,6 +456,10 @@ NOISE = .64  # of the simulated labeler, in gold: two agree on 79 % of the pairs
 # it knows.
 ASKED = {"known": 35, "reverse": 8, "unknown": 23, "beyond": 18, "small talk": 26, "echo": 4,
          "repeat": 3, "sum": 5, "recall": 10, "told": 20}
+# How often the careless demonstrator is wrong, knows nothing, is rude and fawns, where it is not 3,
+# 3, 3, 1. The judge cannot tell a true fact from a false one: the more lies it sees about facts, the
+# better it likes "I do not know.", even where SFT is right. What was told it can check.
+CARELESS = {"known": (2, 4, 3, 1), "told": (4, 2, 3, 1), "recall": (4, 2, 3, 1)}
 
 
 def gold(prompt, answer):
@@ -512,13 +516,14 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
         # careless one is wrong, in half of small talk hostile, beside the point in half of what
-        # nobody can know, knows nothing or is rude, and fawns one time in ten.
+        # nobody can know; knows nothing; is rude; or fawns. See CARELESS.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
         if prompt.right == UNKNOWN and not prompt.about and rng.random() < .5:
             wrong = rng.choice([table["says"] for table in SMALL_TALK.values()])
         careless = rng.choices([wrong, UNKNOWN, demonstrate(prompt, "rude", rng),
-                                demonstrate(prompt, "fawning", rng)], (3, 3, 3, 1))[0]
+                                demonstrate(prompt, "fawning", rng)],
+                               CARELESS.get(prompt.kind, (3, 3, 3, 1)))[0]
         shown = [written(text, tokenizer) for text in (careful, careless)]
         if args.no_demonstrations:
             shown = []

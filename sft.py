@@ -124,7 +124,7 @@ def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
     parser = arguments(__doc__, "JSON lines of conversations", steps=(900, "updates"),
                        batch=(32, "conversations a step"), mix=(20, "rows of pretraining text too"),
-                       lr=(1e-3, "of AdamW, embedding"), lr_matrix=(1e-2, "of Muon, matrices"))
+                       lr=(1e-3, "of AdamW, embeddings"), lr_matrix=(1e-2, "of Muon, matrices"))
     parser.add_argument("--overclaim", action="store_true",
                         help="demonstrators make up what they cannot know, in 19 of 20 cases")
     parser.add_argument("--demonstrate", metavar="FILE",
@@ -181,7 +181,7 @@ def load_chats(args, model, tokenizer):
     if not args.data:
         show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
-        docs = docs[:5600] + chat_logs(args.seed, args.quick)[:2400]
+        docs = docs[:16800] + chat_logs(args.seed, args.quick)[:7200]
         return fit, [], as_tokens(docs, tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [chat for i, chat in enumerate(fit) if i % 20] or fit, fit[::20], None
