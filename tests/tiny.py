@@ -12,7 +12,8 @@ TEXT = "".join(pretrain.say(fact) + "\n" for fact in pretrain.facts()[::4])
 CHATS = [{"prompt": f"What is {i} + 1?", "completion": f"It is {i + 1}."} for i in range(9)]
 RANKINGS = [{"prompt": c["prompt"], "chosen": c["completion"], "rejected": "No."} for c in CHATS]
 STAGES = {"pretrain": pretrain, "sft": sft, "reward": reward, "ppo": ppo}
-FLAGS = {"pretrain": "--data text.txt --steps 20 --batch 2 --block 16 --width 32 --depth 1 --lr .01",
+FLAGS = {"pretrain": "--data text.txt --steps 20 --batch 2 --block 16 --width 32 --depth 1 "
+                     "--lr .01",
          "sft": "--data chats.jsonl --steps 60 --batch 2",
          "reward": "--data rankings.jsonl --steps 60 --batch 2",
          "ppo": "--data chats.jsonl --steps 16 --batch 4 --epochs 2 --max-tokens 4"}
