@@ -423,10 +423,12 @@ def test_chat_tokens_start_from_a_line_end_that_the_text_has(tokenizer):
     windows = bpe.BPE.train(["one\r\ntwo\r\nthree\r\n"], 300)
     for tok in (tokenizer, windows):
         net = model.GPT(model.GPTConfig(tok.vocab_size, 1, 1, 8, 8))
+        torch.nn.init.normal_(net.blocks[0].value.weight)
         sft.copy_line_end(net, tok)
         row = tok.ranks[b"\r\n" if tok is windows else b"\n"]
         for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
-            assert torch.equal(net.wte.weight[tok.specials[name]], net.wte.weight[row])
+            for table in (net.wte, net.blocks[0].value):
+                assert torch.equal(table.weight[tok.specials[name]], table.weight[row])
 
 
 # --------------------------------------------------------------------------- screen and keyboard

@@ -40,6 +40,26 @@ def test_a_block_adds_attention_then_squared_relu():
     assert torch.allclose(block(x, *where), want, atol=1e-5)
 
 
+def test_a_value_has_an_addend_of_its_token_alone():
+    """Where all keys fit all queries alike and x has no say, attention is the mean of those."""
+    net, ids = tiny(), torch.randint(0, 17, (2, 5))
+    block = net.blocks[0]
+    block.qkv.weight.data.zero_()
+    block.out.weight.data = torch.eye(16)
+    y = block.attention(torch.randn(2, 5, 16), ids, net.angle[:5], net.mask[:5, :5])
+    want = block.value(ids).cumsum(1) / torch.arange(1, 6)[:, None]
+    assert torch.allclose(y, want, atol=1e-5)
+    assert not model.GPT(model.GPTConfig(17)).blocks[0].value.weight.any()      # at first nothing
+
+
+def test_each_weight_has_one_optimizer_and_lookups_cost_nothing():
+    net = tiny()
+    optimized = [id(p) for opt in model.make_optimizers(net, 1, 1)
+                 for group in opt.param_groups for p in group["params"]]
+    assert sorted(optimized) == sorted(id(p) for p in net.parameters())
+    assert sum(p.numel() for p in net.parameters()) - net.size == 2 * 17 * 16
+
+
 def test_a_later_token_changes_nothing_before_it():
     net, ids = tiny(), torch.randint(0, 17, (1, 12))
     other = ids.clone()

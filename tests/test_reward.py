@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import model
+import pretrain
 import reward
 import sft
 import tiny
@@ -356,6 +357,28 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
     args.no_demonstrations = True
     found, *_ = reward.rankings_of_the_labeler(None, None, args)
     assert [sorted(a.text for a in c.ranked) for c in found] == [["a", "b"], ["d", "e", "f"]]
+
+
+@pytest.mark.parametrize("kind, right, about, lies", [
+    ("known", "yes", "France", .2), ("told", "yes", "France", .4), ("sum", "yes", "", .3),
+    ("unknown", sft.UNKNOWN, "Zorbun", .3), ("unknown", sft.UNKNOWN, "", .3)])
+def test_a_careless_demonstrator_lies_as_often_as_the_table_says(monkeypatch, kind, right, about,
+                                                                 lies):
+    """Where nobody can know, and nothing is asked about, half of it is small talk."""
+    monkeypatch.setattr(reward, "sample", lambda model, tokenizer, prompts, *args: [
+        [tiny.said("x")] * 4 for _ in prompts])
+    monkeypatch.setattr(reward, "make_prompt", lambda *args: sft.Prompt(kind, [], right, "lie",
+                                                                        about))
+    monkeypatch.setattr(reward, "gold", lambda prompt, answer: 0)
+    monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
+    args = SimpleNamespace(seed=0, prompts=3000, no_demonstrations=False)
+    found, *_ = reward.rankings_of_the_labeler(None, None, args)
+    said = [a.text for c in found for a in c.ranked]
+    replies = {table["says"] for table in pretrain.SMALL_TALK.values()}
+    beside, lied = sum(text in replies for text in said) / 3000, said.count("lie") / 3000
+    # Some careful demonstrators cannot admit not knowing: 4 in 100.
+    assert beside + lied == pytest.approx(lies + .04 * (kind == "unknown"), abs=.035)
+    assert (beside > .1) == (kind == "unknown" and not about)
 
 
 def test_training_and_test_share_no_prompt():

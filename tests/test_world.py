@@ -112,6 +112,34 @@ def test_demonstrations_state_nothing_of_the_held_out_half():
     assert not held & {s.strip() for s in said} and len(held) > 500
 
 
+def test_relations_with_few_facts_are_asked_for_more_than_their_share():
+    """Three in ten draws choose the relation first; all draws keep to their half and direction."""
+    rng = random.Random(4)
+    for split, reverse in ((TRAIN, False), (TEST, False), (TRAIN, True)):
+        there = pretrain.facts_of(split, reverse)
+        drawn = [pretrain.some_fact(rng, split, reverse) for _ in range(6000)]
+        assert set(drawn) <= set(there)
+        names = [f.relation for f in there]
+        for name in set(names):
+            wanted = .7 * names.count(name) / len(names) + .3 / len(set(names))
+            assert sum(f.relation == name for f in drawn) / 6000 == pytest.approx(wanted, abs=.025)
+
+
+def test_what_has_a_place_a_time_a_colour_or_a_number():
+    rng = random.Random(3)
+    for kind, this in (("place", "(in|on|under|beside|near) the [a-z ]+"), ("look", "[a-z]+"),
+                       ("date", "[a-zA-Z ]+"), ("number", r"\d+|[a-z]+([- ][a-z]+)?")):
+        table = {kind: pretrain.TELLS_TOO[kind]}
+        for split in (TRAIN, VALIDATION, TEST):
+            told = [pretrain.tell(rng, split, tells=table) for _ in range(60)]
+            assert all(re.fullmatch(this, t.this) for t in told), kind
+            # What is kept for tests is invented, and in no table.
+            if split and kind != "number":
+                names = {t.this.split()[-1].lower() for t in told}
+                assert {pretrain.split_of(name) for name in names} == {split}
+                assert not names & pretrain.real_names()
+
+
 def test_rankings_and_ppo_ask_about_the_trained_half_only():
     rng = random.Random(2)
     held = {pretrain.say(f) for reverse in (False, True) for f in pretrain.facts_of(TEST, reverse)}
