@@ -153,8 +153,7 @@ def race_step():
     race("training step, AdamW, both in fp32", 12, stepper(*ours(dtype=torch.float32)),
          usual=stepper(*usual()))
     net, opts = ours(2048, muon=True)
-    weights = sum(p.numel() for p in net.parameters())
-    flops = 32 * T * (6 * weights + 12 * LAYERS * WIDTH * T)
+    flops = 32 * T * (6 * net.size + 12 * LAYERS * WIDTH * T)
     flops /= seconds(stepper(net, opts, vocab=2048))
     peak = peak_flops(net.dtype)
     print(f"our step, {flops / 1e9:,.0f} GFLOP/s, is {flops / peak:.0%} of a plain matrix "
@@ -215,7 +214,7 @@ def growth():
               f"{merging:.3f} s", flush=True)
     for layers, width in ((4, 128), (4, 192), (6, 256), (8, 320)):
         net, opts = ours(2048, layers, width, muon=True)
-        size = sum(p.numel() for p in net.parameters())
+        size = net.size
         s = seconds(stepper(net, opts, 32, T, 2048)) / (32 * T)
         print(f"step, {size / 1e6:5.1f} M parameters: {s * 1e6:6.1f} us a token, "
               f"{s / size * 1e12:5.1f} ps a token and parameter", flush=True)
