@@ -2045,6 +2045,7 @@ def what_is_told(kind, k, rng, split):
         return invent(rng, split) if split or rng.random() < .3 else rng.choice(WORDS["noun"])
     if kind in ("name", "home", "town", "pet", "relative"):
         return invent(rng, split, person=kind not in ("home", "town")).title()
+    # There are too few numbers to keep some of them for tests.
     if kind in ("age", "number"):
         return in_words([rng.randint(*((5, 99) if kind == "age" else (2, 30)))], rng)[0]
     # What nobody has heard of can only be copied, see liked().
