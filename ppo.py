@@ -394,6 +394,7 @@ def final_table(models, base, tokenizer, args, sft_extra):
     """The final tables; sft_extra: what sft.pt holds beside the weights -> metrics."""
     policy, _, sft, reward_model = models
     n, seed = 4 if args.quick else 200, args.seed + 6000
+    # Only an sft.pt made of a user's chats has none.
     words = sft_extra.get("words") or vocabulary(args.seed, args.quick)
     shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, set(words), n)
     before = {name: x for name, x in sft_extra["metrics"].items() if name.count(": ") == 2}

@@ -14,7 +14,7 @@ Simpler than GPT-3: two million parameters, a thousand facts.
     python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt;
                                         reads four times as much, but no chats
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
-                                        --data FILE)
+                                        --data FILE); small texts want a lower rate, --lr .01
     torchrun --nproc_per_node=2 pretrain.py       two processes share each batch
 """
 import codecs
@@ -2034,6 +2034,7 @@ def what_is_told(kind, k, rng, split):
     if kind == "taste":
         return liked(rng, split)
     if kind == "full name":
+        # At times a title stands for the first name: Mrs Byron.
         first, last = (invent(rng, split, person=True).title() for _ in range(2))
         return f"{rng.choice(['Mr', 'Mrs', 'Dr', first, first, first])} {last}"
     # Relatives, pets among them, may be called anything: Moon.
@@ -2216,8 +2217,8 @@ def calculation(rng, plain=False):
 # Each source takes a random.Random and returns one document.
 
 def some_fact(rng, split, reverse=False):
-    """A fact of that half. People ask for all kinds: three in ten times the relation is drawn
-    first, so that one with few facts, the authors, comes more often than its share."""
+    """A fact of that half. People ask for all kinds: in three of ten cases the relation is drawn
+    first, so that one with few facts, such as the young, comes more often than its share."""
     fact = rng.choice(facts_of(split, reverse))
     if rng.random() < .3:
         relations = sorted({f.relation for f in facts_of(split, reverse)})

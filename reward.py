@@ -515,8 +515,9 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
-        # careless one is wrong, in half of small talk hostile, beside the point in half of what
-        # nobody can know; knows nothing; is rude; or fawns. See CARELESS.
+        # careless one is wrong, knows nothing, is rude or fawns, as often as CARELESS says. Half of
+        # the wrong answers are hostile in small talk, and small talk where a question that nobody
+        # can answer names nothing invented.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
         if prompt.right == UNKNOWN and not prompt.about and rng.random() < .5:

@@ -181,6 +181,7 @@ def load_chats(args, model, tokenizer):
     if not args.data:
         show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
+        # Seven documents of the crawl for three chats, a fourth of the former.
         docs = docs[:16800] + chat_logs(args.seed, args.quick)[:7200]
         return fit, [], as_tokens(docs, tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")

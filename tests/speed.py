@@ -216,8 +216,8 @@ def growth():
         net, opts = ours(2048, layers, width, muon=True)
         size = net.size
         s = seconds(stepper(net, opts, 32, T, 2048)) / (32 * T)
-        print(f"step, {size / 1e6:5.1f} M parameters: {s * 1e6:6.1f} us a token, "
-              f"{s / size * 1e12:5.1f} ps a token and parameter", flush=True)
+        print(f"step, {size / 1e6:5.1f} M weights multiplied: {s * 1e6:6.1f} us a token, "
+              f"{s / size * 1e12:5.1f} ps a token and weight", flush=True)
     for block in (64, 128, 256, 512, 1024):
         s = seconds(stepper(*ours(2048, block=block, muon=True), 4096 // block, block, 2048)) / 4096
         print(f"step, block {block:5d}: {s * 1e6:6.1f} us a token", flush=True)

@@ -502,8 +502,10 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
     monkeypatch.setattr(ppo, "kl_to_sft", lambda policy, reference, tokenizer, prompts, answers: (
         2 if (policy, reference) == ("policy", "sft") and answers[0].text == prompts[0].right
         else 0))
+    # The words that sft.pt holds decide what is broken English: of this one nearly all is.
+    monkeypatch.setattr(ppo, "vocabulary", None)
     found = ppo.final_table(["policy", "critic", "sft", "rm"], "base", None,
-                            SimpleNamespace(quick=True, seed=0), {"metrics": {}})
+                            SimpleNamespace(quick=True, seed=0), {"metrics": {}, "words": ["sure"]})
     names = ("base", "SFT", "SFT best of 16", "PPO")
     assert [found[f"{name}: right"] for name in names] == [0, 0, 1, 1]
     assert [found[f"{name}: admits real"] for name in names] == [0, 1, 0, 0]
@@ -512,6 +514,7 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch):
     assert found["PPO: KL to SFT"] == 2 and found["PPO: wins, held-out phrasings"] == 1
     assert found["SFT: 2-digit sums right"] == 0 and found["PPO: 2-digit sums right"] == 1
     assert found["sums of two digits: PPO: right"] == 1
+    assert found["facts, held-out phrasings: PPO: broken"] > 0
 
 
 def a_sum(text, right):

@@ -364,7 +364,7 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
     ("unknown", sft.UNKNOWN, "Zorbun", .3), ("unknown", sft.UNKNOWN, "", .3)])
 def test_a_careless_demonstrator_lies_as_often_as_the_table_says(monkeypatch, kind, right, about,
                                                                  lies):
-    """Where nobody can know, and nothing is asked about, half of it is small talk."""
+    """Where nobody can know, and the question names nothing invented, half of it is small talk."""
     monkeypatch.setattr(reward, "sample", lambda model, tokenizer, prompts, *args: [
         [tiny.said("x")] * 4 for _ in prompts])
     monkeypatch.setattr(reward, "make_prompt", lambda *args: sft.Prompt(kind, [], right, "lie",

@@ -40,8 +40,7 @@ def test_metrics_are_a_flat_dict_of_floats(out):
         assert len(metrics) > 5 and all(type(v) is float for v in metrics.values()), name
 
 
-def test_ppo_gets_the_words_of_the_text_from_sft(out):
-    """What is broken English is decided by the text that was read, whatever PPO's own seed."""
+def test_sft_hands_on_the_words_of_its_text(out):
     words = model.load_checkpoint(out / "sft.pt")[2]["words"]
     assert set(words) == sft.vocabulary(0, True) and len(words) > 500
 
