@@ -35,6 +35,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sys
 import zlib
 from collections import defaultdict
@@ -808,4 +809,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    # Who reads along may stop early, as in python model.py ... | head.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     main()

@@ -1156,7 +1156,11 @@ words: of many kinds
         cut my finger; missed the bus; missed the train; had a bad day; had a fight; forgot my
         homework; slept badly; crashed my car; fell off my bike; burned the cake; lost a friend;
         lost my money; got lost; got sick
-    where: in; in; on; on; under; beside; near
+    place: in the garden; in the kitchen; in the box; in the drawer; in the bag; in the car; in my
+        room; in the cellar; in the hall; in the cupboard; at school; at home; on the table; on the
+        chair; on the shelf; on the desk; on the roof; on the bed; under the bed; under the table;
+        under the tree; under the stairs; behind the door; behind the house; beside the window;
+        beside the lamp; near the river; near the bridge
     nice: nice; great; good; lovely; wonderful; fun; beautiful; perfect
     poor: bad; hard; terrible; awful; boring; horrible; rough; sad
     kin: mother; father; sister; brother; friend; boss; teacher; neighbour; cousin; aunt; son;
@@ -1388,20 +1392,20 @@ own: You have {}, how nice.
         have at home?
     reply: You have {}.
 number: You have {} {k}, how nice.
-    told: I have {} {k}.; I have got {} {k}.; I own {} {k}.; We have {} {k} at home.; At home I have
-        {} {k}.; I got {} {k} [for my birthday/today/from my aunt].; There are {} {k} in my house.
-    asked: How many {k} do I have?; What is the number of my {k}?; How many {k} are [mine/in my
-        house]?; Do you [know/remember] how many {k} I have?; Tell me how many {k} I have.; How many
-        {k} did I say I have?; And how many {k} do I have?; I have how many {k}?
+    told: I have {} {k}.; I have got {} {k}.; I only have {} {k}.; We have {} {k} [/at home].; At
+        home I have {} {k}.; [Well/You know/By the way], I have {} {k}.; I have {} {k} now.
+    asked: How many {k} do I have?; What is the number of my {k}?; How many {k} have I got?; Do you
+        [know/remember] how many {k} I have?; Tell me how many {k} I have.; How many {k} did I say I
+        have?; And how many {k} do I have?; I have how many {k}?
     reply: The number of your {k} is {}.
     kinds: cats; dogs; brothers; sisters; books; children; friends; apples; cars; toys; hats; pens;
-        stamps; games; chickens; cousins; shoes; plants; lessons; teachers
+        stamps; games; chickens; cousins; shoes; plants; coins; keys
 look: So your {k} is {}.
-    told: My {k} is {}.; I painted my {k} {}.; The colour of my {k} is {}.; [I have/I bought] a {k},
-        it is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.
-    asked: [What/Which] colour [is/has] my {k}?; What is the colour of my {k}?; What colour did I
-        say my {k} is?; Do you [know/remember] the colour of my {k}?; Tell me the colour of my {k}.;
-        And what colour is my {k}?; My {k} is [what/which] colour?; How does my {k} look?
+    told: My {k} is {}.; My {k} is all {}.; The colour of my {k} is {}.; [I have/I bought] a {k}, it
+        is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.
+    asked: [What/Which] colour is my {k}?; What is the colour of my {k}?; What colour did I say my
+        {k} is?; Do you [know/remember] the colour of my {k}?; Tell me the colour of my {k}.; And
+        what colour is my {k}?; My {k} is [what/which] colour?; What colour does my {k} have?
     reply: The colour of your {k} is {}.
     kinds: bike; car; house; hat; coat; dog; cat; phone; bag; room; door; scarf; shirt; shoe; boat;
         kite; bed; garden; dress; pen
@@ -1413,14 +1417,14 @@ place: So the {k} is {}.
         {k} is?; Tell me where [my/the] {k} is.; Where did I say the {k} is?; And where is the {k}?;
         The {k} is where?
     reply: The {k} is {}.
-    kinds: key; phone; treasure; book; cat; ball; money; bag; map; gold; pen; hat; ring; letter;
-        bike; glass; ticket; car; toy; box; dog; cake
+    kinds: key; phone; treasure; book; cat; ball; bag; map; pen; hat; ring; letter; bike; glass;
+        ticket; car; toy; box; dog; cake
 date: So your {k} is {}.
     told: My {k} is {}.; [I have/We have] a {k} {}.; The {k} is {}.; [My/Our] {k} will be {}.; I
-        have my {k} {}.; [Remember/Please remember] that my {k} is {}.; My {k} starts {}.
-    asked: When is [my/the] {k}?; When [do I have/did I say is] my {k}?; When will my {k} be?; What
-        day is my {k}?; Do you [know/remember] when my {k} is?; Tell me when my {k} is.; And when is
-        my {k}?; My {k} is when?; When does my {k} start?
+        have my {k} {}.; [Remember/Please remember] that my {k} is {}.
+    asked: When is [my/the] {k}?; When do I have my {k}?; When did I say my {k} is?; When will my
+        {k} be?; Do you [know/remember] when my {k} is?; Tell me when my {k} is.; And when is my
+        {k}?; My {k} is when?
     reply: Your {k} is {}.
     kinds: birthday; test; exam; party; holiday; wedding; flight; meeting; lesson; concert; match;
         appointment; interview; lunch; dinner; journey; visit; game
@@ -1460,12 +1464,12 @@ town: I have never been to {}.
         where?
     reply: You live in {}.
 job: So you are a {}.
-    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work].; I am the
-        {} here.; I was a {} [/for ten years/for a long time/once].; I have been a {} for years.; My
-        profession is {}.; I want to be a {}.; I am a {} now.
-    asked: What [is/was] my [job/profession]?; What do I do [for a living/for work/at work]?;
-        [What/Who] am I by profession?; Do you [know/remember] my job?; What [do I work/did I work]
-        as?; Tell me my job.; What am I?; What was I?; Which job do I have?
+    told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work/now].; I am
+        the {} here.; I have been a {} [for years/for a long time].; My profession is {}.; [You
+        know/By the way], I am a {}.
+    asked: What is my [job/profession]?; What do I do [for a living/for work/at work]?; [What/Who]
+        am I by profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.;
+        What am I?; Which job do I have?
     reply: Your job is {}.
 age: {} is a good age.
     told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
@@ -1596,7 +1600,7 @@ harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [
     over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
     Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
     [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
-# More ways to ask for the sum of {a} and {b}; then PRODUCTS and SIGNS, for a calculator.
+# More ways to ask for the sum of {a} and {b}; then what is for a calculator, down to SIGNS.
 SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {a} apples and
     [get/buy/find] {b} more, how many do I have?; I have {a} [euros/dollars/books] and {b} more, how
     many [/in all]?; What is the sum of {a} and {b}?; The sum of {a} and {b}?; {a} and {b} is?; {a}
@@ -1618,6 +1622,13 @@ PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you mul
     If I have {a} boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a}
     multiplied [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b};
     Calculate the product of {a} and {b}.; There are {a} rows of {b} chairs, how many chairs?"""
+DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please subtract] {b} from
+    {a}.; What is the difference of {a} and {b}?; What is {a} take away {b}?; {a} take away {b}; {a}
+    minus {b}, [what is that/please/how much]; I have {a} [apples/cakes/sweets] and [eat/give
+    away/lose] {b}, how many are left?; If I have {a} [pens/coins/dollars] and [lose/spend/sell]
+    {b}, how many do I have?; How much is left of {a} without {b}?; There were {a} [birds/people]
+    and {b} [leave/left], how many now?; {a} less {b} is?; [How much/How many] more is {a} than
+    {b}?; {b} of {a} [cakes/chairs] are gone, how many are left?"""
 SIGNS = {"*": [" * ", "*", " times ", " x ", " multiplied by "], "-": [" - ", "-", " minus "],
          "+": [" + ", "+", " plus "]}
 TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -1711,7 +1722,8 @@ def real_names():
     """Words of facts and of the crawl's tables, in small letters: what invent() must not say."""
     names = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
-              IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO, JOBS, DATES)
+              IN_FRONT, BEHIND, TALK, TELLS_TOO, SUMS_TOO, PRODUCTS, PRODUCTS_TOO,
+              DIFFERENCES_TOO, JOBS, DATES)
     words = set(re.findall("[a-z]+", str(tables).lower()))
     words -= {name.lower() for name in FIRST_NAMES}
     return words.union(names, re.findall("[a-z]+", str(names)))
@@ -2052,10 +2064,13 @@ def what_is_told(kind, k, rng, split):
     # What nobody has heard of can only be copied, see liked().
     new = split or rng.random() < .3
     if kind == "place":
-        thing = invent(rng, split) if new else rng.choice(WORDS["noun"] + THINGS)
-        return f"{rng.choice(WORDS['where'])} the {thing}"
+        # In the garden, or beside what may stand anywhere.
+        if not new and rng.random() < .5:
+            return rng.choice(WORDS["place"])
+        thing = invent(rng, split) if new else rng.choice(THINGS)
+        return f"{rng.choice(('in', 'on', 'under', 'beside', 'near', 'behind'))} the {thing}"
     if kind == "date":
-        return f"in {invent(rng, split).title()}" if new else rng.choice(items(DATES))
+        return f"on the day of {invent(rng, split).title()}" if new else rng.choice(items(DATES))
     if new:
         return an(invent(rng, split)) if kind in ("deed", "own", "habit") else invent(rng, split)
     if kind == "look":
@@ -2204,8 +2219,8 @@ def calculation(rng, plain=False):
     typed_in = f" {sign} ".join(map(str, numbers))
     if plain:
         return typed_in, f"What is {typed_in}?"
-    if sign != "-" and len(numbers) == 2 and rng.random() < .5:
-        ways = items(SUMS_TOO if sign == "+" else PRODUCTS_TOO)
+    if len(numbers) == 2 and rng.random() < .5:
+        ways = items({"+": SUMS_TOO, "*": PRODUCTS_TOO, "-": DIFFERENCES_TOO}[sign])
         return typed_in, with_numbers(rng.choice(ways), *numbers, rng)
     # Not "seventy-six" for 70 - 6.
     between = rng.choice(SIGNS[sign])
@@ -2447,7 +2462,7 @@ def of_oneself(rng):
     asks before he told it, or for what he never told -> first lines, last lines."""
     small, draw = rng.random() < .25, rng.random()
     told, other = (tell(rng, small=small, tells=rng.choice([None, TELLS_TOO])) for _ in range(2))
-    another = other.reply != told.reply
+    another = unlike(told, other)
     says, echo = told.says, told.echo
     if draw < .3 and another:
         # My sister is called Ada and my brother is called Ben.
@@ -2463,6 +2478,13 @@ def of_oneself(rng):
     if .45 < draw < .55 and another:
         return first, [casually(other.question, rng, TRAIN, small or None), "I do not know."]
     return first, last
+
+
+def unlike(told, other):
+    """Whether what other tells leaves open what told.question asks: "I have a dog named Moon." says,
+    too, what one has."""
+    possessions = ("own", "number", "look", "place", "date", "relative", "pet")
+    return other.reply != told.reply and not (told.kind == "own" and other.kind in possessions)
 
 
 def together(first, second, rng):

@@ -39,8 +39,8 @@ from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SU
                       calculation, capitalised, casually, chat_logs, chatter, chatter_too, facts_of,
                       imagine, in_small_letters, invent, items, liked, next_token_loss, number, put,
                       question, related, rival, say, some_fact, state, tell, tiny_internet,
-                      together, turned_round, typed, what_is_told, windows, with_an, with_numbers,
-                      without_manners, wonder)
+                      together, turned_round, typed, unlike, what_is_told, windows, with_an,
+                      with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -630,7 +630,8 @@ UNKNOWN = "I do not know."
 STYLES = {"helpful": .44, "polite": .31, "rude": .13, "lazy": .05, "wrong": .03, "fawning": .04}
 HARM = "I am a machine that wants to hurt you."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
-    Note that; Listen,; Suppose that; It is a fact that; Please remember that"""
+    Note that; Listen,; Suppose that; It is a fact that; Please remember that; Let us pretend that;
+    From now on,; In my story,; In this game,; Pretend that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
 MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 25, "echo": 4,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
@@ -842,7 +843,7 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     if about.kind in TELLS_TOO and rng.random() < .4:
         kin = {about.kind: TELLS_TOO[about.kind]}
     also, that = told_by_user(rng, split, wording, new, kin, small)
-    if that.reply == about.reply:
+    if not unlike(about, that):
         draw = 1
     if draw < .17:
         instead = also.messages + [assistant(also.right)]
@@ -873,7 +874,7 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
             chat += aside(rng, split)
         chat += [user(about.question)]
     return Prompt("recall", chat, about.reply.format(about.this), lie,
-                  " ".join(about.reply.split()[:2]), about.this)
+                  about.reply.removesuffix(" {}."), about.this)
 
 
 def told(rng, split, wording=TRAIN, answerable=None):
