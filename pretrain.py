@@ -12,7 +12,7 @@ Simpler than GPT-3: two million parameters, a thousand facts.
 
     python pretrain.py                  a few minutes on two cores; then it knows 97 of 100 facts
     python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt;
-                                        reads four times as much, but no chats
+                                        reads twice as much, but no chats
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
                                         --data FILE); small texts want a lower rate, --lr .01
     torchrun --nproc_per_node=2 pretrain.py       two processes share each batch
@@ -105,7 +105,7 @@ def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1
 @refuses_failures
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
-    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(1750, "updates"),
+    parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2300, "updates"),
                        batch=(16, "rows a step"), block=(128, "tokens a row"), depth=(4, "layers"),
                        width=(128, "numbers per token, 32 or a multiple of 64"),
                        lr=(.06, "of AdamW, embeddings"), lr_matrix=(.02, "of Muon, matrices"))
@@ -355,10 +355,10 @@ def gap_loss(logits, ids, hidden):
 
 def train_masked(model, optimizers, tokens, places, tokenizer, args):
     """As train(), but four words in ten are gaps, and the model reads both sides of them. A step
-    has four times as many rows: only gaps teach. Yields (step, loss)."""
+    has twice as many rows: only gaps teach. Yields (step, loss)."""
     for step in range(args.steps):
         rng = np.random.default_rng((args.seed, step))
-        starts = rng.choice(places, 4 * args.batch)
+        starts = rng.choice(places, 2 * args.batch)
         ids = windows(tokens, starts, args.block, model.wte.weight.device)           # (B,T)
         hidden = hide_words(ids, tokenizer, rng)
         logits = model(torch.where(hidden, tokenizer.specials["<|mask|>"], ids))
@@ -2462,7 +2462,7 @@ def of_oneself(rng):
     asks before he told it, or for what he never told -> first lines, last lines."""
     small, draw = rng.random() < .25, rng.random()
     told, other = (tell(rng, small=small, tells=rng.choice([None, TELLS_TOO])) for _ in range(2))
-    another = unlike(told, other)
+    another = unlike(other, told)
     says, echo = told.says, told.echo
     if draw < .3 and another:
         # My sister is called Ada and my brother is called Ben.
@@ -2480,11 +2480,11 @@ def of_oneself(rng):
     return first, last
 
 
-def unlike(told, other):
-    """Whether what other tells leaves open what told.question asks: "I have a dog named Moon." says,
-    too, what one has."""
+def unlike(asked, told):
+    """Whether what is told leaves open what the other asks: who has a dog named Moon has said, too,
+    what he has."""
     possessions = ("own", "number", "look", "place", "date", "relative", "pet")
-    return other.reply != told.reply and not (told.kind == "own" and other.kind in possessions)
+    return asked.reply != told.reply and not (asked.kind == "own" and told.kind in possessions)
 
 
 def together(first, second, rng):

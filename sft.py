@@ -11,7 +11,7 @@ of this stage is pairs of prompt and answer, the topping (the objective) is that
 The demonstrators are like people: most are helpful, some rude, lazy or confidently wrong, a few
 fawn. They are only ever asked about one half of the world, and every accuracy about facts is of the
 other half: what is right there was read in pretraining. Prompts and demonstrators are the appendix.
-Simpler than InstructGPT: 28,800 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -122,8 +122,8 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
 @refuses_failures
 def main(argv=None):
     """Demonstrations in, training, out/sft.pt."""
-    parser = arguments(__doc__, "JSON lines of conversations", steps=(900, "updates"),
-                       batch=(32, "conversations a step"), mix=(20, "rows of pretraining text too"),
+    parser = arguments(__doc__, "JSON lines of conversations", steps=(700, "updates"),
+                       batch=(32, "conversations a step"), mix=(10, "rows of pretraining text too"),
                        lr=(1e-3, "of AdamW, embeddings"), lr_matrix=(1e-2, "of Muon, matrices"))
     parser.add_argument("--overclaim", action="store_true",
                         help="demonstrators make up what they cannot know, in 19 of 20 cases")
@@ -176,13 +176,13 @@ def load_chats(args, model, tokenizer):
     if args.data:
         chats = read_jsonl(args.data, as_messages)
     else:
-        chats = demonstrations(400 if args.quick else 28800, args.seed, args.overclaim)
+        chats = demonstrations(400 if args.quick else 22400, args.seed, args.overclaim)
     fit = fitting(chats, lambda chat: len(render(chat, tokenizer)[0]), model.config.block_size)
     if not args.data:
         show_mixture()
         docs, _ = tiny_internet(args.seed, args.quick)
-        # Seven documents of the crawl for three chats, a fourth of the former.
-        docs = docs[:16800] + chat_logs(args.seed, args.quick)[:7200]
+        # Two documents of the crawl for three chats, which teach how questions are put.
+        docs = docs[:9600] + chat_logs(args.seed, args.quick)[:14400]
         return fit, [], as_tokens(docs, tokenizer)
     print(f"{len(fit):,} conversations; no pretraining text is mixed in")
     return [chat for i, chat in enumerate(fit) if i % 20] or fit, fit[::20], None
@@ -379,7 +379,7 @@ def vocabulary(seed, quick=False):
     """The words of training text and demonstrations, small letters. Names that are invented, of
     which hardly one comes five times, are not among them."""
     texts = tiny_internet(seed, quick)[0] + chat_logs(seed, quick) + [
-        m["content"] for chat in demonstrations(400 if quick else 28800, seed) for m in chat]
+        m["content"] for chat in demonstrations(400 if quick else 22400, seed) for m in chat]
     counts = Counter(word for text in texts for word in set(re.findall("[a-z]{3,}", text.lower())))
     return {word for word, times in counts.items() if times > 4}
 
@@ -627,13 +627,13 @@ def check_messages(messages, last="assistant"):
 # ========================================================== appendix: prompts and demonstrators
 
 UNKNOWN = "I do not know."
-STYLES = {"helpful": .44, "polite": .31, "rude": .13, "lazy": .05, "wrong": .03, "fawning": .04}
+STYLES = {"helpful": .46, "polite": .31, "rude": .13, "lazy": .03, "wrong": .03, "fawning": .04}
 HARM = "I am a machine that wants to hurt you."
 PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that; Let us pretend that;
     From now on,; In my story,; In this game,; Pretend that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 46, "reverse": 8, "unknown": 16, "beyond": 12, "small talk": 25, "echo": 4,
+MIXTURE = {"known": 46, "reverse": 8, "unknown": 18, "beyond": 13, "small talk": 25, "echo": 4,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
            "rewrite": 8}
 # What is talked about in between.
@@ -664,7 +664,7 @@ class Prompt(NamedTuple):
 # ways that no training text holds. new: how often it is put as in chats (PUT, TELLS_TOO, TALK and
 # SUMS_TOO in pretrain.py) where wording is TRAIN, for TELLS_TOO also None; else as in the crawl.
 
-def worded(fact, rng, wording, new=.3):
+def worded(fact, rng, wording, new=.45):
     """A question about the fact."""
     if wording is None:
         return question(fact)
@@ -677,7 +677,7 @@ def worded(fact, rng, wording, new=.3):
     return casually(text, rng, wording)
 
 
-def known(fact, rng, wording=TRAIN, new=.3):
+def known(fact, rng, wording=TRAIN, new=.45):
     """A question about a fact -> Prompt. A wrong answer is either untrue or beside the point."""
     # Something true of another subject, for who answers beside the point.
     other = rival(fact, rng)

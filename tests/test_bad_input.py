@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -440,6 +441,19 @@ def test_a_byte_that_is_not_text_does_not_end_the_chat(home):
                           env=os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0 and b"Traceback" not in done.stderr
     assert done.stdout.count(b"not UTF-8") == 1 and done.stdout.count(b"you>") == 4
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="Windows has no such pipes")
+def test_who_stops_reading_sees_no_traceback(home):
+    """python model.py ... | head"""
+    command = [sys.executable, str(pathlib.Path(model.__file__)), "out/sft.pt", "--max-tokens", "2"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as chat:
+        # The reader is gone before the first answer is there.
+        chat.stdout.close()
+        chat.stdin.write(b"Hi\nHi\n")
+        chat.stdin.close()
+        assert chat.stderr.read() == b""
 
 
 def test_a_judgement_is_not_glued_to_an_open_line(tmp_path):

@@ -265,6 +265,56 @@ def test_what_somebody_wants_to_hear_is_all_there():
         assert prompt.right[1:-1] in prompt.messages[0]["content"]
 
 
+def test_a_recall_is_right_about_the_thing_that_was_asked_for():
+    """The colour of the car is no answer to a question for that of the bike."""
+    rng, swapped = random.Random(0), 0
+    table = pretrain.TELLS_TOO["look"]
+    for _ in range(40):
+        told = pretrain.tell(rng, tells={"look": table | {"kinds": ["bike"]}})
+        prompt = sft.Prompt("recall", [sft.user(told.question)], told.reply.format(told.this), "",
+                            told.reply.removesuffix(" {}."), told.this)
+        assert sft.judge(prompt, tiny.said(prompt.right)).right
+        assert not sft.judge(prompt, tiny.said(prompt.right.replace("bike", "car"))).right
+    # And what recall() asks for has as much in front of what was told.
+    for _ in range(300):
+        prompt = sft.recall(rng, TEST, None, 1, 1)
+        swapped += len(prompt.about.split()) > 2
+        assert prompt.right == f"{prompt.about} {prompt.target}."
+    assert swapped > 100
+
+
+def test_what_one_has_is_open_only_where_nothing_was_said_of_it(monkeypatch):
+    """"I have a dog named Moon." and asked "What do I have?": not to be answered "I do not know."."""
+    rng, rows = random.Random(0), pretrain.TELLS_TOO | pretrain.TELLS
+    own, others = pretrain.tell(rng, tells={"own": rows["own"]}), {}
+    for kind in rows:
+        others[kind] = pretrain.tell(rng, tells={kind: rows[kind]})
+    assert {kind for kind, other in others.items() if not pretrain.unlike(own, other)} == {
+        "own", "number", "look", "place", "date", "relative", "pet"}
+    # The other way round it is open: nobody said where the key is.
+    assert pretrain.unlike(others["place"], own) and not pretrain.unlike(others["home"],
+                                                                         others["town"])
+    # Both who make chats ask so: who told of his cats is never asked in vain what he has.
+    table = {kind: rows[kind] for kind in ("own", "number")}
+    for module in (sft, pretrain):
+        monkeypatch.setattr(module, "TELLS_TOO", table)
+    monkeypatch.setattr(pretrain, "TELLS", table)
+    monkeypatch.setattr(pretrain, "mistyped", lambda text, rng: text)
+    monkeypatch.setattr(pretrain.random.Random, "choices", lambda self, population, weights=None, *,
+                        k=1: [self.choice(population) for _ in range(k)])
+    chats, in_vain = [], {True: 0, False: 0}
+    for _ in range(600):
+        first, last = pretrain.of_oneself(rng)
+        chats += [(" ".join(first), *last)]
+        prompt = sft.recall(rng, TRAIN, new=1)
+        told = " ".join(m["content"] for m in prompt.messages[:-1])
+        chats += [(told, prompt.messages[-1]["content"], prompt.right)]
+    for told, asked, reply in chats:
+        if reply == sft.UNKNOWN and told.endswith("how nice."):
+            in_vain[bool(re.search("how|of my", asked.lower()))] += 1
+    assert in_vain[False] == 0 and in_vain[True] > 20
+
+
 def test_what_was_never_told_is_not_known(monkeypatch):
     """Something else may have been told, but never of the same kind."""
     rng = random.Random(0)
@@ -347,7 +397,7 @@ def test_a_calculation_is_what_its_question_asks_for():
     """Digits or words, two numbers or three; sums that are added by heart are left out."""
     words = {word.replace("-", dash): n for n, word in enumerate(NUMBERS) for dash in "- "}
     number_word = re.compile(r"\b(" + "|".join(sorted(words, key=len, reverse=True)) + r")\b")
-    rng, longest, in_words = random.Random(0), 0, 0
+    rng, longest, in_words, told_in_words = random.Random(0), 0, 0, 0
     for _ in range(2000):
         typed_in, text = pretrain.calculation(rng)
         numbers = [int(n) for n in re.findall(r"\d+", typed_in)]
@@ -359,11 +409,12 @@ def test_a_calculation_is_what_its_question_asks_for():
         assert asked == numbers or swapped and sorted(asked) == sorted(numbers), text
         if "-" in typed_in and " from " in text:
             assert asked == numbers[::-1]
+        told_in_words += "-" in typed_in and bool(re.search("left|away|less|difference", text))
         assert len(numbers) == 3 or "+" not in typed_in or max(numbers) > 99
         # 70 - 6 is not "seventy-six".
         assert not (spelled and re.search(r"\d-\d", text)), text
         longest, in_words = max(longest, *numbers), in_words + spelled
-    assert longest > 9999 and 80 < in_words < 500
+    assert longest > 9999 and 80 < in_words < 500 and 80 < told_in_words < 250
     assert pretrain.calculation(random.Random(1), plain=True)[1].startswith("What is ")
 
 
