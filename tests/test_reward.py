@@ -361,7 +361,7 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
 
 @pytest.mark.parametrize("kind, right, about, lies", [
     ("known", "yes", "France", .2), ("told", "yes", "France", .4), ("sum", "yes", "", .3),
-    ("unknown", sft.UNKNOWN, "Zorbun", .3), ("unknown", sft.UNKNOWN, "", .3)])
+    ("unknown", sft.UNKNOWN, "Zorbun", .6), ("unknown", sft.UNKNOWN, "", .6)])
 def test_a_careless_demonstrator_lies_as_often_as_the_table_says(monkeypatch, kind, right, about,
                                                                  lies):
     """Where nobody can know, and the question names nothing invented, half of it is small talk."""
