@@ -458,8 +458,9 @@ ASKED = {"known": 35, "reverse": 8, "unknown": 23, "beyond": 18, "small talk": 2
          "repeat": 3, "sum": 5, "recall": 10, "told": 20}
 # How often the careless demonstrator is wrong, knows nothing, is rude and fawns, where it is not 3,
 # 3, 3, 1. The judge cannot tell a true fact from a false one: the more lies it sees about facts,
-# the better it likes "I do not know.", even where SFT is right. What is invented it can tell, once
-# it has seen enough lies about that; and what was told it can check.
+# the better it likes "I do not know.", even where SFT is right. Where nobody can know, SFT itself
+# seldom lies: what is to be ranked below not knowing comes from the careless demonstrator. What was
+# told it can check.
 CARELESS = {"known": (2, 4, 3, 1), "unknown": (6, 1, 2, 1), "told": (4, 2, 3, 1),
             "recall": (4, 2, 3, 1)}
 

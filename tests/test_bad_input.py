@@ -265,7 +265,7 @@ def test_what_is_too_long_is_left_out_aloud(home, capsys, stage, row):
 
 
 def test_no_pretraining_text_beside_the_chats(home):
-    """--mix 0, the README's first exercise: the loss is that of the chats alone."""
+    """--mix 0, an exercise of the README: the loss is that of the chats alone."""
     net, tokenizer, _ = model.load_checkpoint("out/pretrain.pt")
     args = SimpleNamespace(steps=2, seed=0, batch=2, mix=0)
     chats = [sft.as_messages(row) for row in tiny.CHATS]
@@ -453,7 +453,7 @@ def test_who_stops_reading_sees_no_traceback(home):
         chat.stdout.close()
         chat.stdin.write(b"Hi\nHi\n")
         chat.stdin.close()
-        assert chat.stderr.read() == b""
+        assert chat.stderr.read() == b"" and chat.wait() == -signal.SIGPIPE
 
 
 def test_a_judgement_is_not_glued_to_an_open_line(tmp_path):

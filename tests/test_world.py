@@ -265,22 +265,15 @@ def test_what_somebody_wants_to_hear_is_all_there():
         assert prompt.right[1:-1] in prompt.messages[0]["content"]
 
 
-def test_a_recall_is_right_about_the_thing_that_was_asked_for():
+def test_a_recall_is_right_about_the_thing_that_was_asked_for(monkeypatch):
     """The colour of the car is no answer to a question for that of the bike."""
-    rng, swapped = random.Random(0), 0
-    table = pretrain.TELLS_TOO["look"]
+    table = pretrain.TELLS_TOO["look"] | {"kinds": ["bike"]}
+    monkeypatch.setattr(sft, "TELLS_TOO", {"look": table})
+    rng = random.Random(0)
     for _ in range(40):
-        told = pretrain.tell(rng, tells={"look": table | {"kinds": ["bike"]}})
-        prompt = sft.Prompt("recall", [sft.user(told.question)], told.reply.format(told.this), "",
-                            told.reply.removesuffix(" {}."), told.this)
+        prompt = sft.recall(rng, TEST, None, 1, 1)
         assert sft.judge(prompt, tiny.said(prompt.right)).right
         assert not sft.judge(prompt, tiny.said(prompt.right.replace("bike", "car"))).right
-    # And what recall() asks for has as much in front of what was told.
-    for _ in range(300):
-        prompt = sft.recall(rng, TEST, None, 1, 1)
-        swapped += len(prompt.about.split()) > 2
-        assert prompt.right == f"{prompt.about} {prompt.target}."
-    assert swapped > 100
 
 
 def test_what_one_has_is_open_only_where_nothing_was_said_of_it(monkeypatch):
@@ -407,7 +400,7 @@ def test_a_calculation_is_what_its_question_asks_for():
         # Sums and products may change places, a difference only where 3 are taken from 10.
         swapped = "-" not in typed_in or re.search(r"\d from|\d of \d|from \d", text)
         assert asked == numbers or swapped and sorted(asked) == sorted(numbers), text
-        if "-" in typed_in and " from " in text:
+        if "-" in typed_in and re.search(r" from |\d of \d", text):
             assert asked == numbers[::-1]
         told_in_words += "-" in typed_in and bool(re.search("left|away|less|difference", text))
         assert len(numbers) == 3 or "+" not in typed_in or max(numbers) > 99
