@@ -2063,7 +2063,8 @@ def what_is_told(kind, k, rng, split):
         return in_words([rng.randint(*((5, 99) if kind == "age" else (2, 30)))], rng)[0]
     # What nobody has heard of can only be copied, see liked().
     new = split or rng.random() < .3
-    if kind == "place":        # In the garden, or in, on or beside a thing, which may be invented.
+    if kind == "place":
+        # In the garden, or in, on or beside a thing, which may be invented.
         if not new and rng.random() < .5:
             return rng.choice(WORDS["place"])
         thing = invent(rng, split) if new else rng.choice(THINGS)
