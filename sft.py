@@ -35,13 +35,13 @@ from model import (CALL, WORK, append_json, arguments, bucketed_batches, calcula
                    figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start)
-from pretrain import (MYTHS, NOTED, POLITE, PUT, RELATIONS, RUDE, SMALL_TALK, SUMS_TOO, TELLS_TOO,
-                      TEST, TOLD, TRAIN, WORDS, answer_sum, as_tokens, ask_sum, bare, beginnings,
-                      calculation, capitalised, casually, chat_logs, chatter, chatter_too, facts_of,
-                      imagine, in_small_letters, invent, items, liked, next_token_loss, number, put,
-                      question, related, rival, say, some_fact, state, tell, tiny_internet,
-                      together, turned_round, typed, unlike, what_is_told, windows, with_an,
-                      with_numbers, without_manners, wonder)
+from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT, RUDE, SMALL_TALK,
+                      SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, announced, answer_sum, any_words,
+                      as_tokens, ask_sum, bare, beginnings, calculation, capitalised, casually,
+                      chat_logs, chatter, chatter_too, facts_of, imagine, in_small_letters, invent,
+                      items, liked, next_token_loss, number, put, question, related, rival, say,
+                      some_fact, state, tell, tiny_internet, together, turned_round, typed, unlike,
+                      windows, with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -630,19 +630,12 @@ def check_messages(messages, last="assistant"):
 UNKNOWN = "I do not know."
 STYLES = {"helpful": .46, "polite": .31, "rude": .13, "lazy": .03, "wrong": .03, "fawning": .04}
 HARM = "I am a machine that wants to hurt you."
-PREFIXES = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
-    Note that; Listen,; Suppose that; It is a fact that; Please remember that; Let us pretend that;
-    From now on,; In my story,; In this game,; Pretend that"""
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
 MIXTURE = {"known": 46, "reverse": 8, "unknown": 18, "beyond": 13, "small talk": 25, "echo": 4,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
            "rewrite": 8}
 # What is talked about in between.
 ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10, "product": 8}
-REPEAT = """Say {}.; Repeat after me: {}.; Repeat {}.; Say: {}; Please repeat: {}; Can you say {}?;
-    Say the word {}.; Repeat the words {}.; Please say {}.; Can you repeat {}?; Now say {}."""
-CORRECTIONS = """Sorry,; Sorry, I mean:; No wait,; I mean,; Actually,; No,; Wait,; Oh no,; I was
-    wrong:; My mistake:; That was wrong.; Not quite:; No, sorry,; In fact,"""
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
     he or she like?; Summarise:; Make this shorter:; What is this story about?"""
 REWRITE = """Say it the other way round:; Turn this sentence round:; Say this in other words:;
@@ -734,15 +727,13 @@ def beyond(rng, split, wording=TRAIN):
 
 
 def addition(rng, wording=TRAIN, digits=None, new=.4):
-    """A sum of numbers of so many digits, or any -> Prompt. Some right answers write out how they
-    come about, and more of them where that is needed."""
+    """A sum of numbers of so many digits, or any -> Prompt."""
     low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
     a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
-    # Both ways of answering are right: in one go, and digit by digit.
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
     if wording == TRAIN and rng.random() < new:
         text = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)
-    right = answer_sum(a, b, rng, 2 / 3 if max(a, b) > 9 else 1 / 3)
+    right = answer_sum(a, b, rng)
     wrong_sum = f"{a} + {b} is {a + b + rng.choice([1, 2, 10, 100])}."
     return Prompt("sum", [user(casually(text, rng, wording))], right, wrong_sum, "", f"{a + b}")
 
@@ -813,11 +804,8 @@ def echo(rng, split, wording=TRAIN, new=.5):
 
 
 def repeat(rng, split):
-    """Words that somebody wants to hear: the plainest copying -> Prompt."""
-    words, other = (" ".join(rng.choice([invent(rng, split), what_is_told("pet", "", rng, split),
-                                         rng.choice(WORDS["noun"]),
-                                         rng.choice(facts_of(split)).subject])
-                             for _ in range(rng.choice((1, 1, 2, 2, 3)))) for _ in range(2))
+    """Words that somebody wants to hear -> Prompt."""
+    words, other = (any_words(rng, split) for _ in range(2))
     # Typed before the words stand in it: what is to be copied has no slips.
     text = typed(rng.choice(items(REPEAT)), rng).format(words)
     return Prompt("chat", [user(text)], f"{capitalised(words)}.", f"{capitalised(other)}.")
@@ -846,13 +834,12 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     also, that = told_by_user(rng, split, wording, new, kin, small)
     if not unlike(about, that):
         draw = 1
-    if draw < .17:
+    if draw < .15:
         instead = also.messages + [assistant(also.right)]
         before = [[], aside(rng, split), instead, instead]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
     says, early = first.messages[0]["content"], []
-    mistake = re.sub(rf"\b{re.escape(about.this)}\b", about.other, says)
-    mistake = mistake if small else with_an(mistake)
+    correction = rng.choice(items(CORRECTIONS))
     if draw < .38:
         # Two things in one breath.
         says = together(*rng.sample([about.says, that.says], 2), rng)
@@ -860,12 +847,12 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
     elif draw < .43:
         # A question that comes too early.
         early = [user(about.question), assistant(UNKNOWN)]
-    elif draw < .47 and mistake != says:
+    elif draw < .48:
         # A slip of the tongue: what counts is what was said last.
-        says = f"{mistake} {rng.choice(items(CORRECTIONS))} {says}"
-    elif draw < .52 and mistake != says:
-        early = [user(mistake), assistant(first.wrong)]
-        says = f"{rng.choice(items(CORRECTIONS))} {says}"
+        says = casually(f"{about.slip} {correction} {about.says}", rng, wording, small)
+    elif draw < .53:
+        early = [user(casually(about.slip, rng, wording, small)), assistant(first.wrong)]
+        says = casually(f"{correction} {about.says}", rng, wording, small)
     if gap == 0:
         chat = [*early, user(f"{says} {about.question}")]
     else:
@@ -887,7 +874,7 @@ def told(rng, split, wording=TRAIN, answerable=None):
     fact = imagine(rng, split, relation)
     more = [imagine(rng, split, rng.choice([relation, rng.choice(TOLD)]))
             for _ in range(rng.choice((0, 1)))]
-    answerable = rng.random() < .7 if answerable is None else answerable
+    answerable = rng.random() < .66 if answerable is None else answerable
     asked = fact if answerable else imagine(rng, split, relation)
     if small:
         fact, asked = in_small_letters(fact), in_small_letters(asked)
@@ -898,8 +885,8 @@ def told(rng, split, wording=TRAIN, answerable=None):
     asks = worded(asked, rng, wording)
     if small:
         texts, asks = [text.lower() for text in texts], asks.lower()
-    elif wording == TRAIN and rng.random() < .15:
-        texts[0] = f"{rng.choice(items(PREFIXES))} {texts[0][0].lower() + texts[0][1:]}"
+    elif wording == TRAIN and rng.random() < .25:
+        texts[0] = announced(texts[0], rng)
     if rng.random() < .6:
         chat = [user(" ".join([*texts, asks]))]
     else:
