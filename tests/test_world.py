@@ -256,6 +256,36 @@ def test_what_somebody_wants_to_hear_is_all_there():
         assert prompt.right[1:-1] in prompt.messages[0]["content"]
 
 
+def test_words_to_copy_are_of_any_kind_but_held_out_for_tests():
+    """One to three, with or without capital letters; to tests nothing but names of their split."""
+    rng = random.Random(0)
+    trained, tested = (" ".join(pretrain.any_words(rng, split) for _ in range(300)).split()
+                       for split in (TRAIN, TEST))
+    real = pretrain.real_names()
+    share = sum(word.lower() in real for word in trained) / len(trained)
+    assert 300 < len(trained) < 900 and .3 < share < .7
+    assert .2 < sum(word.istitle() for word in trained) / len(trained) < .4
+    assert {pretrain.split_of(w.lower()) for w in tested} == {TEST}
+    # Chats ask for them, too, and get them back as they are.
+    asked = [text.split("\n") for text in pretrain.chat_logs(0, quick=True)]
+    pairs = [(say, back) for lines in asked for say, back in zip(lines, lines[1:])
+             if re.match("(say|repeat)( the words?)? ", say.lower()) and "joke" not in say]
+    assert sum(back[1:-1] in say for say, back in pairs) > 20
+
+
+def test_what_is_announced_is_all_there():
+    rng, told = random.Random(0), {"I like tea.": "I like tea", "My cat is Moon.": "y cat is Moon"}
+    for text, core in told.items():
+        said = {pretrain.announced(text, rng) for _ in range(200)}
+        assert len(said) > 50 and all(core in words and words != text for words in said)
+    assert pretrain.lowered("I am") == "I am" and pretrain.lowered("In May") == "in May"
+    # What one tells comes with more words at times, but not where a form is held out.
+    fronts = tuple(pretrain.items(pretrain.ANNOUNCED))
+    said = {wording: sum(pretrain.tell(rng, wording=wording).says.startswith(fronts)
+                         for _ in range(400)) for wording in (TRAIN, VALIDATION, TEST)}
+    assert 20 < said[TRAIN] < 80 and said[VALIDATION] == said[TEST] == 0
+
+
 def test_a_recall_is_right_about_the_thing_that_was_asked_for(monkeypatch):
     """The colour of the car is no answer to a question for that of the bike."""
     table = pretrain.TELLS_TOO["look"] | {"kinds": ["bike"]}
@@ -410,7 +440,8 @@ def test_a_calculation_is_what_its_question_asks_for():
         assert asked == numbers or swapped and sorted(asked) == sorted(numbers), text
         if "-" in typed_in and re.search(r" from |\d of \d", text):
             assert asked == numbers[::-1]
-        told_in_words += "-" in typed_in and bool(re.search("left|away|less|difference|off|without|back|missing", text))
+        told_in_words += "-" in typed_in and bool(
+            re.search("left|away|less|difference|off|without|back|missing", text))
         assert len(numbers) == 3 or "+" not in typed_in or max(numbers) > 99
         # 70 - 6 is not "seventy-six".
         assert not (spelled and re.search(r"\d-\d", text)), text
@@ -462,7 +493,7 @@ def test_who_cannot_know_is_not_asked_what_he_can():
 
 
 def test_what_is_invented_looks_like_what_is_real():
-    """A symbol has one letter or two, a pin is a number, and no invented battle has a real one's year."""
+    """A symbol has one letter or two, a pin is a number, a battle has no real one's year."""
     rng, years = random.Random(0), {fact.answer for fact in pretrain.related("year")}
     for _ in range(600):
         assert len(pretrain.imagine(rng, relation="symbol").answer) in (1, 2)
