@@ -237,6 +237,20 @@ def test_what_was_set_right_is_recalled(at_once, monkeypatch):
     assert 40 < found < 130
 
 
+def test_what_chats_set_right_is_what_counts(monkeypatch):
+    monkeypatch.setattr(pretrain, "casually", lambda text, *_: text)
+    rng, found = random.Random(0), 0
+    words = "|".join(map(re.escape, pretrain.items(pretrain.CORRECTIONS)))
+    for _ in range(600):
+        first, last = pretrain.of_oneself(rng)
+        parts = re.split(f" (?:{words}) ", first[0]) if len(first) == 2 else ()
+        if len(parts) == 2:
+            # What the reply ends with was said last.
+            assert last[1].rstrip(".").lower().split()[-1] in parts[1].lower()
+            found += parts[0] != parts[1]
+    assert 25 < found < 90
+
+
 def test_who_asks_too_early_hears_that_nobody_knows():
     """What is my name? I do not know. - My name is Ada. - What is my name? Ada."""
     rng, found = random.Random(0), 0
@@ -308,7 +322,9 @@ def test_what_one_has_is_open_only_where_nothing_was_said_of_it(monkeypatch):
     # Who likes chess has said which game he likes, and who plays it, too.
     sort = others["sort"]._replace(reply="You like {}.")
     assert not any(pretrain.unlike(sort, others[kind]) for kind in ("taste", "favourite", "habit"))
-    assert not pretrain.unlike(others["taste"], sort) and pretrain.unlike(sort, others["name"])
+    assert not any(pretrain.unlike(others[kind], sort) for kind in ("taste", "favourite"))
+    assert not pretrain.unlike(others["taste"], others["favourite"])
+    assert pretrain.unlike(sort, others["name"])
     # The other way round it is open: nobody said where the key is.
     assert pretrain.unlike(others["place"], own) and not pretrain.unlike(others["home"],
                                                                          others["town"])
@@ -398,8 +414,10 @@ def test_what_is_told_of_a_kind_is_asked_of_the_same_kind():
         told = pretrain.tell(rng, tells={kind: rows[kind]})
         assert not re.search(r"\b[Mm]y\b", told.echo + told.reply), told
         assert told.this != told.other and told.slip != told.says
+    table = pretrain.TELLS_TOO["place"] | {"kinds": ["bag", "box", "book", "hat"]}
+    for told in (pretrain.tell(rng, tells={"place": table}) for _ in range(300)):
         thing = told.reply.removeprefix("The ").removesuffix(" is {}.")
-        assert kind != "place" or thing not in told.this, told
+        assert not told.this.endswith(f" the {thing}"), told
 
 
 def test_chats_ask_for_what_was_never_told_and_too_early(monkeypatch):
