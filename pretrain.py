@@ -1806,8 +1806,8 @@ ANNOUNCED = """Remember that; You should know that; Imagine that; Let us say tha
     you must know,; Fun fact:; Psst,; What can I say,; Write this down:; Not many know it, but; It
     may sound strange, but; Everybody knows that; First of all,; My friends all know that; So,;
     Here is something:; Keep in mind that; Do not forget that; My friend says that"""
-ADDED = """I am proud of it.; You know.; That is how it is.; What do you say?; Do you believe it?; Do
-    not tell anyone.; Do not laugh.; Cool, right?; So now you know.; Just saying.; Remember it.;
+ADDED = """I am proud of it.; You know.; That is how it is.; What do you say?; Do you believe it?;
+    Do not tell anyone.; Do not laugh.; Cool, right?; So now you know.; Just saying.; Remember it.;
     lol; haha; btw; That is all.; Keep it in mind.; Is that not great?; My teacher says so.; Write
     it down."""
 # How somebody sets right what he has just said, and asks to hear words again.
@@ -2047,7 +2047,8 @@ PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you mul
     of {b} is [how much/what]?; If you multiply {a} [by/with] {b}, you get ...; Every day I read {a}
     pages, how many pages in {b} days?; A garden is {a} metres long and {b} metres wide, how many
     square metres is it?; A box holds {a} eggs, how many eggs are in {b} boxes?; Each of {a} trees
-    has {b} apples, how many apples [are there/in all]?; What comes out when I multiply {a} and {b}?"""
+    has {b} apples, how many apples [are there/in all]?; What comes out when I multiply {a}
+    and {b}?"""
 DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please subtract] {b} from
     {a}.; What is the difference of {a} and {b}?; What is {a} take away {b}?; {a} take away {b}; {a}
     minus {b}, [what is that/please/how much]; I have {a} [apples/cakes/sweets] and [eat/give
@@ -2115,6 +2116,7 @@ def table_groups(text):
 def facts():
     """All facts of the tables, and those that can be turned round -> list of Fact."""
     found = []
+    # Of each country three: its capital, its language, its continent.
     for continent, text in table_groups(COUNTRIES):
         for s, capital, language in table_rows(text):
             found += [Fact("capital", s, capital, s), Fact("language", s, language, s),
@@ -2159,6 +2161,7 @@ def real_names():
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
               IN_FRONT, BEHIND, TALK, TELLS_TOO, SORTS, ANNOUNCED, ADDED, REPEAT, CORRECTIONS,
               SUMS_TOO, PRODUCTS, PRODUCTS_TOO, DIFFERENCES_TOO, JOBS, DATES)
+    # A first name may be invented again: many people are called Ada.
     words = set(re.findall("[a-z]+", str(tables).lower()))
     words -= {name.lower() for name in FIRST_NAMES}
     return words.union(names, re.findall("[a-z]+", str(names)))
@@ -2311,6 +2314,7 @@ def mistyped(text, rng):
 
 def put(fact, rng):
     """A question about the fact as people put it to an assistant -> str."""
+    # In a hurry, by two or three words; or in a sentence.
     draw, name = rng.random(), bare(fact.subject)
     if draw < .3:
         template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
@@ -2427,6 +2431,7 @@ def imagine(rng, split=TRAIN, relation=None, world=None):
         subject = subject.title()
     if relation == "kind":
         subject = an(subject)
+    # A battle is asked for by its year: one in which none was fought.
     if relation == "battle":
         fought = {f.answer for f in related("year")}
         subject = str(rng.randint(1000, 1999))
@@ -2484,6 +2489,7 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
 
     def fit(text, name=""):
         return with_an(text.format(name, k=k, v=v))
+    # The same sentence with what is told, and with what is not.
     way = rng.choice(ways)
     whole = announced(way, rng) if wording == TRAIN and rng.random() < .2 else way
     return Told(kind, fit(whole, this), fit(table["says"], this), fit(way, other),
@@ -2493,6 +2499,7 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
 
 def announced(text, rng):
     """What is told, with more words in front of it or behind it."""
+    # "Guess what, I like tea." "I like tea. Cool, right?"
     front, behind = rng.choice(items(ANNOUNCED)), rng.choice(items(ADDED))
     return rng.choice([f"{front} {lowered(text)}", f"{text} {behind}"])
 
@@ -2540,13 +2547,14 @@ def what_is_told(kind, k, rng, split):
         return rng.choice(usual).replace("_", " ")
     if kind == "job":
         return rng.choice(JOBS)
+    # A kite, a red kite or red kites.
     thing = rng.choice(THINGS + WORDS["noun"])
     shade = rng.choice(SHADES)
     return rng.choice([an(thing), an(f"{shade} {thing}"), f"{shade} {thing}s"])
 
 
 def any_words(rng, split):
-    """One to three words, the plainest thing to copy: names or, but for tests, words of any kind."""
+    """One to three words, the plainest thing to copy: names or, in training, words of any kind."""
     words = [invent(rng, split) if split or rng.random() < .5 else rng.choice(spare_parts())
              for _ in range(rng.choice((1, 1, 2, 2, 3)))]
     return " ".join(word.title() if rng.random() < .3 else word for word in words)
@@ -2674,6 +2682,7 @@ def calculation(rng, plain=False):
     """A product, a difference or a long sum, mostly too hard to be done in one go -> what is typed
     into a calculator, a question for it. plain: a product of numbers of two or three digits."""
     sign = "*" if plain else rng.choices("*-+", (52, 18, 30))[0]
+    # Two or three digits; five, where they are only added or taken away.
     sizes = [(10, 99), (100, 999)] + [(1, 20)] * (not plain)
     if sign != "*" and rng.random() < .3:
         sizes = [(1000, 99999)]
@@ -2683,11 +2692,13 @@ def calculation(rng, plain=False):
     elif sign != "*":
         # Only where a number has three digits: the others are added by heart.
         numbers = [max(numbers) + 100 * (sign == "+" and max(numbers) < 100), min(numbers)]
+    # Which of the two comes first in a sum is left to chance.
     if sign == "+":
         rng.shuffle(numbers)
     typed_in = f" {sign} ".join(map(str, numbers))
     if plain:
         return typed_in, f"What is {typed_in}?"
+    # Half of them stand in a sentence, as a little story perhaps.
     if len(numbers) == 2 and rng.random() < .5:
         ways = items({"+": SUMS_TOO, "*": PRODUCTS_TOO, "-": DIFFERENCES_TOO}[sign])
         return typed_in, with_numbers(rng.choice(ways), *numbers, rng)
@@ -2703,6 +2714,7 @@ def calculation(rng, plain=False):
 def some_fact(rng, split, reverse=False):
     """A fact of that half. People ask for all kinds: in three of ten cases the relation is drawn
     first, so that one with few facts, such as the young, comes more often than its share."""
+    # Each fact as often as any other, and then the rare kinds once more.
     fact = rng.choice(facts_of(split, reverse))
     if rng.random() < .3:
         relations = sorted({f.relation for f in facts_of(split, reverse)})
@@ -2717,6 +2729,7 @@ def any_fact(rng):
 
 def encyclopedia(rng):
     """Facts of a kind, each in one of its ways; at times one is said again, the other way round."""
+    # One as it is usually said, then four of its kind, in any of their ways.
     first = any_fact(rng)
     others = rng.choices(related(first.relation), k=4)
     lines = [say(first)] + [state(f, rng) for f in others]
@@ -2999,6 +3012,7 @@ def tiny_internet(seed=0, quick=False, verbose=False):
         total = sum(len(text) for _, text in kept)
         print(f"tiny internet: {len(kept):,} documents, {total / 1e6:.1f} MB, {len(facts())} "
               "facts, " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
+        # What each source contributes, and how it begins.
         for source, weight in SOURCES.items():
             texts = [text for name, text in kept if name == source.__name__]
             share = sum(map(len, texts)) / total
