@@ -1783,7 +1783,7 @@ age: {} is a good age.
         I fill in a form, what do I write for my age?; How many years do I have?; Am I young or old,
         and how old exactly?; My age, what was it?; If a doctor asks how old I am, what do I say?
     reply: You are {}.""")
-# What the rows of sort are of; a country or a language is one of this world.
+# What there is of each kind of the row sort; countries and languages are those of the facts.
 SORTS = forms("""
 food: pizza; bread; cheese; soup; rice; cake; eggs; pasta; noodles; pancakes; chips; fish
 drink: tea; coffee; milk; water; juice; lemonade; cocoa; beer; wine
@@ -2314,7 +2314,7 @@ def mistyped(text, rng):
 
 def put(fact, rng):
     """A question about the fact as people put it to an assistant -> str."""
-    # In a hurry, by two or three words; or in a sentence.
+    # In a few words, or in a sentence.
     draw, name = rng.random(), bare(fact.subject)
     if draw < .3:
         template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
@@ -2682,7 +2682,7 @@ def calculation(rng, plain=False):
     """A product, a difference or a long sum, mostly too hard to be done in one go -> what is typed
     into a calculator, a question for it. plain: a product of numbers of two or three digits."""
     sign = "*" if plain else rng.choices("*-+", (52, 18, 30))[0]
-    # Two or three digits; five, where they are only added or taken away.
+    # Up to three digits each; up to five, where they are added or taken away.
     sizes = [(10, 99), (100, 999)] + [(1, 20)] * (not plain)
     if sign != "*" and rng.random() < .3:
         sizes = [(1000, 99999)]

@@ -228,11 +228,13 @@ def test_what_was_set_right_is_recalled(at_once, monkeypatch):
         told = said[0] if at_once else f"{said[0]} {said[2]}" if len(said) > 3 else ""
         parts = re.split(f" (?:{words}) ", told)
         if prompt.kind == "recall" and len(parts) == 2 and at_once == (len(said) == 3):
-            # The mistake stood in the same sentence.
+            # The mistake stood in the same sentence, which is said again.
             before, after = prompt.right.split(prompt.target, 1)
             mistake = prompt.wrong.removeprefix(before).removesuffix(after)
             slip, set_right = (f" {part.rstrip('.').lower()} " for part in parts)
             assert prompt.target.lower() in set_right and mistake.lower() in slip, prompt
+            again = slip.strip().replace(mistake.lower(), prompt.target.lower())
+            assert again.replace(" an ", " a ") in set_right.replace(" an ", " a "), prompt
             found += 1
     assert 40 < found < 130
 
@@ -270,7 +272,7 @@ def test_what_somebody_wants_to_hear_is_all_there():
         assert prompt.right[1:-1] in prompt.messages[0]["content"]
 
 
-def test_words_to_copy_are_of_any_kind_but_held_out_for_tests():
+def test_words_to_copy_are_of_any_kind_but_held_out_for_tests(monkeypatch):
     """One to three, with or without capital letters; to tests nothing but names of their split."""
     rng = random.Random(0)
     trained, tested = (" ".join(pretrain.any_words(rng, split) for _ in range(300)).split()
@@ -281,10 +283,11 @@ def test_words_to_copy_are_of_any_kind_but_held_out_for_tests():
     assert .2 < sum(word.istitle() for word in trained) / len(trained) < .4
     assert {pretrain.split_of(w.lower()) for w in tested} == {TEST}
     # Chats ask for them, too, and get them back as they are.
-    asked = [text.split("\n") for text in pretrain.chat_logs(0, quick=True)]
-    pairs = [(say, back) for lines in asked for say, back in zip(lines, lines[1:])
-             if re.match("(say|repeat)( the words?)? ", say.lower()) and "joke" not in say]
-    assert sum(back[1:-1] in say for say, back in pairs) > 20
+    monkeypatch.setattr(pretrain, "any_words", lambda *_: "blue Zorp")
+    chats = [pretrain.chat(rng).split("\n") for _ in range(300)]
+    back = [after for lines in chats for line, after in zip(lines, lines[1:])
+            if "blue Zorp" in line]
+    assert len(back) > 10 and set(back) == {"Blue Zorp."}
 
 
 def test_what_is_announced_is_all_there():
@@ -293,6 +296,8 @@ def test_what_is_announced_is_all_there():
         said = {pretrain.announced(text, rng) for _ in range(200)}
         assert len(said) > 50 and all(core in words and words != text for words in said)
     assert pretrain.lowered("I am") == "I am" and pretrain.lowered("In May") == "in May"
+    facts = [sft.told(rng, TRAIN).messages[0]["content"] for _ in range(300)]
+    assert 10 < sum(text.startswith(tuple(pretrain.items(pretrain.ANNOUNCED))) for text in facts)
     # What one tells comes with more words at times, but not where a form is held out.
     fronts = tuple(pretrain.items(pretrain.ANNOUNCED))
     said = {wording: sum(pretrain.tell(rng, wording=wording).says.startswith(fronts)
@@ -518,6 +523,36 @@ def test_what_is_invented_looks_like_what_is_real():
         assert pretrain.imagine(rng, relation="battle").subject not in years
         told = pretrain.tell(rng, tells={"secret": pretrain.TELLS_TOO["secret"]})
         assert told.this.isdigit() == any(k in told.reply for k in ("number", "pin", "code"))
+
+
+def test_invented_books_and_people_have_names_of_several_words():
+    """The Old Zorbun by Ada Kelvo; what is invented in them is of the split."""
+    rng = random.Random(0)
+    for split in (TRAIN, TEST):
+        books = [pretrain.imagine(rng, split, "author") for _ in range(300)]
+        for share in (sum(book.subject.startswith("The ") for book in books) / 300,
+                      sum(" " in book.answer for book in books) / 300):
+            assert .2 < share < .4
+        words = [book.subject.split()[-1] for book in books]
+        words += " ".join(book.answer for book in books).split()
+        assert {pretrain.split_of(word.lower()) for word in words} == {split}
+
+
+def test_what_is_told_by_its_kind():
+    """I play the violin. - Which instrument do I play? To tests, it is invented."""
+    rng, table = random.Random(0), {"sort": pretrain.TELLS_TOO["sort"]}
+    said = [pretrain.tell(rng, tells=table) for _ in range(400)]
+    violins = [told for told in said if told.this in pretrain.SORTS["instrument"]]
+    assert violins and all("instrument" in told.question.lower() for told in violins)
+    assert all(told.reply == "You play {}." for told in violins)
+    countries = {fact.subject for fact in pretrain.related("capital", TRAIN)}
+    assert {told.this for told in said} & countries
+    tested = [pretrain.tell(rng, TEST, tells=table).this.split()[-1] for _ in range(100)]
+    assert {pretrain.split_of(word.lower()) for word in tested} == {TEST}
+    # Nobody has thirty sisters.
+    few = {"number": pretrain.TELLS_TOO["number"] | {"kinds": ["sisters"]}}
+    numbers = {pretrain.tell(rng, tells=few).this for _ in range(200)}
+    assert numbers <= set("2 3 4 5 6 two three four five six".split())
 
 
 def test_english_has_its_articles():
