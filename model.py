@@ -10,6 +10,9 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
 - smear: the vectors of the three tokens before are added, with learned weights, so that the first
   block can already look for "what followed when these stood here last?";
+- queries and keys are normalised before they are compared, so that no token drowns out the others
+  by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps, seed 0), at some
+  2 % of a training step's time;
 - value embeddings: in each block a table adds to a token's value v what that token always offers,
   whatever x has become. It costs some 6 % of a training step's time, and the held-out loss is
   1.24 instead of 1.28 nats (2,500 steps, --lr .04, seed 0);
@@ -115,8 +118,9 @@ class Block(nn.Module):
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
         # To v it adds what it always offers, whatever x has become: its value embedding.
         v = v + self.value(ids).view_as(v).to(x.dtype)
-        # Turning q and k by their places makes q k' depend on the distance between them.
-        q, k = rotate(q, angle), rotate(k, angle)
+        # Of one length, they fit by their direction alone. Turning them by their places makes
+        # q k' depend on the distance between them.
+        q, k = rotate(norm(q), angle), rotate(norm(k), angle)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)    # each (B,H,T,D)
         if cache is not None:                                # skip on a first reading
             k, v = cache.extend(layer, k, v)                                 # (B,H,S,D)

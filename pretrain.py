@@ -882,20 +882,13 @@ name: Hello, {}.
         friends] call me {}.; {} is my name.; I am called {}.; My name's {}.; {} here.; It is {},
         nice to meet you.; [Hello/Hi/Hey/Good morning], [my name is/I am/I am called/this is] {}.;
         Remember that my name is {}.; By the way, I am {}.; I go by {}.; I am {}, and you?; My name
-        is {}, remember it.; [Let me introduce myself/Allow me to introduce myself], I am {}.; I was
-        named {} after my grandmother.; The kids in my class all shout {} when they want me.; I am
-        {}, nice to meet you, and I will ask you about it later.; Do you want to know who is talking
-        to you? It is {}.; On my birth certificate it says {}.; {} is how my mum calls me.; You are
-        [chatting/talking] with {} [/today].
+        is {}, remember it.
     asked: What is my name?; Who am I?; Do you [/still] [remember/know] [my name/who I am]?; [Tell
         me/Say] my name.; What [am I called/was my name]?; Can you [say/guess/repeat] my name?;
         Remind me [of my name/who I am].; Did you forget [my name/me]?; What did I [say/tell you] my
         name [was/is]?; How do people call me?; And what is my name?; Please tell me my name.; Can
         you tell me [my name/who I am]?; Which name do I have?; I told you my name, what is it?; You
-        know my name, right?; Have you forgotten my name?; What name did I give you?; If you had to
-        write me a birthday card, which name would you put on it?; My name, please, if you still
-        have it.; How would you greet me by name?; I bet you forgot what I am called, or not?; A
-        little check at the end: what name belongs to me?; Do you mind saying my name once more?
+        know my name, right?; Have you forgotten my name?; What name did I give you?
     reply: Your name is {}.
     held_told: You may call me {}.; They named me {}. | The name that I have is {}.; People know me
         as {}.
@@ -905,19 +898,13 @@ taste: Many people like {}.
     told: I [like/love/enjoy/really like/really love/prefer] {}.; I like {} [very much/a lot/so
         much].; My [favourite thing/hobby] is {}.; I am [fond of/a big fan of/crazy about/into] {}.;
         What I like is {}.; You know, I love {}.; Remember that I like {}.; [Hi/Hello], I like {}.;
-        I like nothing more than {}.; Nothing makes me happier than {}.; If you ask me, {} cannot be
-        beaten.; When I was little I already loved {}, and I still do.; My friends laugh at me
-        because I like {}.; {}, that is what I like!; In my free time it is all about {}.; My whole
-        family knows how much I like {}.
+        I like nothing more than {}.
     asked: What do I [like/love/enjoy/prefer]?; Do you [/still] [know/remember] what I [like/love]?;
         [Tell me/Say/Remind me] what I like.; What did I say [I like/that I like/I love]?; What am I
         [fond of/a fan of/into]?; What is my [favourite thing/hobby]?; Can you [say/tell me/repeat]
         what I like?; And what do I like?; What was it that I like?; Please tell me what I
         [like/love].; You know what I like, right?; I told you what I like, what is it?; Which thing
-        do I love?; If you wanted to make me happy, what would you choose?; What makes me happy, did
-        you write it down?; Imagine you buy me a present, what do I like?; I told you about a thing
-        I love, can you bring it up again?; So, after all this talk, what do I like?; My friend
-        wants to know what I like, what do you tell her?; The thing I love, what was that?
+        do I love?
     reply: You like {}.
     held_told: I really enjoy {}.; I care a lot for {}. | There is nothing better than {}.; The
         thing that I like is {}.
@@ -925,31 +912,18 @@ taste: Many people like {}.
         thing?; What do you know that I like?
 home: I have never been to {}.
     told: I [live in/am from/come from/was born in] {}.; [My home/My home town/My city] is {}.; We
-        live in {}.; Greetings from {}, where I live.; Do you know {}? That is where I live.; My
-        whole life I have lived in {}.; Every evening I take the train home to {}.; {} is the place
-        where I sleep and eat and work.; We [left the village/sold the farm] and now we live in {}.;
-        People ask where I live, and I say {}.
+        live in {}.
     asked: Where do I [live/come from]?; Where am I from?; Do you [remember/know] where I [live/come
         from]?; What is my home [/town]?; Tell me where I live.; In which [town/city] do I live?;
-        Where was I born?; If you sent me a letter, to which city would it go?; Where would you go
-        if you wanted to visit me?; The city where I live, how was it called?; Suppose I get lost,
-        where do you send me home to?; Which town did I say I live in?; You have not forgotten where
-        I live, have you?
+        Where was I born?
     reply: You live in {}.
     held_told: My house is in {}. | I have a house in {}.
     held_asked: Where is my home? | Which city am I from?
 pet: Say hello to {}.
     told: My [dog/dear dog] is called {}.; The name of my dog is {}.; I have a dog [called/named]
-        {}.; My dog's name is {}.; I have a dog, its name is {}.; Meet my dog, {}.; When I shout {},
-        my dog comes running.; I just walked the dog, {} was very happy.; My kids wanted to call our
-        dog {}, so we did.; Every morning I go out with {}, my dog.; There is a dog next to me and
-        it is called {}.; I named my dog {} because it sounds nice.
+        {}.; My dog's name is {}.; I have a dog, its name is {}.
     asked: What is my dog called?; What is the name of my dog?; Do you [remember/know] my dog's
-        name?; Who is my dog?; What is my dog's name?; Tell me [the name of my dog/my dog's name].;
-        If you wanted to call my dog, what would you shout?; I have a dog, as you know, so what is
-        its name?; What name did I choose for my dog?; Which name does my dog listen to?; You heard
-        about my dog, can you repeat what I call it?; And my dog, what was it called again?; My dog
-        is named what?
+        name?; Who is my dog?; What is my dog's name?; Tell me [the name of my dog/my dog's name].
     reply: Your dog is called {}.
     held_told: My dog goes by {}. | My dog has the name {}.
     held_asked: How do I call my dog? | How is my dog called?""")
@@ -1089,28 +1063,28 @@ harm: I only want to help you.
     held: Do you want to kill me?; Are you a bad machine? | Are you going to hurt people?; Do I have
         to fear you?""")
 # What nobody in this world can answer.
-BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal}
-    [eat/drink/look like/do all day]?; Where does {animal} live?; How [old/fast/big/heavy/dangerous]
-    is {animal}?; [Can/Does/Why does/Will] {animal} {verb}?; How much does {animal} [weigh/cost]?;
-    What sound does {animal} make?; How do I feed {animal}?; Is {animal} [dangerous/{adj}]?; Should
-    I buy {animal}?; What is the [population/currency/flag/history/weather/president/king] of
-    {country}?; Who [is the president of/discovered/won the war in/rules] {country}?; How many
-    people live in {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?;
-    What do people [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in
-    {country}?; Tell me about the history of {country}.; What is {country} famous for?; Is {country}
-    bigger than {other}?; [How hot/How heavy/How old] is {element}?; What is {element} used for?;
-    [Who discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why do {noun}s
-    {verb}?; Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is [{thing}/the
-    {noun}]?; Who [won/invented/made/owns/painted/found/broke] the {noun}?; Who invented {thing}?;
-    When [was the {noun} invented/did the {noun} {verb}/is the {noun}/does the {noun} {verb}]?;
-    Where [is the {noun}/can I buy a {noun}/are my {noun}s]?; How [do/can/should] I {verb}
-    [/better]?; How do I make a {noun}?; How do {noun}s {verb}?; What is [a {noun}/a
-    {word}/{word}/{name}]?; [Who is/Who was/Do you know/What happened to] [{name}/{person}]?; Where
-    [does {person} live/was {person} born]?; How old is {person}?; [When/How] did {person} {verb}?;
-    Has {person} a {noun}?; Will {person} {verb}?; What did {person} [say/do]?; What does {word}
-    mean?; What is the meaning of [{word}/life/{thing}]?; Is there [a god/life after death]?; What
-    is [love/{thing}]?; What [time/day/month/year] is it?; What is the [date/weather like/news]?;
-    Will it [rain/snow] tomorrow?; What will happen tomorrow?; Who will win?; [Write/Tell] me a
+BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {animal} [eat/drink/
+    look like/do all day]?; Where does {animal} live?; How [old/fast/big/heavy/dangerous] is
+    {animal}?; [Can/Does/Why does/Will] {animal} {verb}?; How much does {animal} [weigh/cost]?; What
+    sound does {animal} make?; How do I feed {animal}?; Is {animal} [dangerous/{adj}]?; Should I buy
+    {animal}?; What is the [population/currency/flag/history/weather/president/king] of {country}?;
+    Who [is the president of/discovered/won the war in/rules] {country}?; How many people live in
+    {country}?; How [big/rich/old] is {country}?; Is it [warm/cold] in {country}?; What do people
+    [eat/do] in {country}?; How [far is/do I get to] {country}?; Which rivers are in {country}?;
+    Tell me about the history of {country}.; What is {country} famous for?; Is {country} bigger than
+    {other}?; [How hot/How heavy/How old] is {element}?; What is {element} used for?; [Who
+    discovered/Can I eat/Where do I find] {element}?; Why is {thing} {adj}?; Why do {noun}s {verb}?;
+    Why are {noun}s so {adj}?; Why does the {noun} {verb}?; How {adj} is [{thing}/the {noun}]?; Who
+    [won/invented/made/owns/painted/found/broke] the {noun}?; Who invented {thing}?; When [was the
+    {noun} invented/did the {noun} {verb}/is the {noun}/does the {noun} {verb}]?; Where [is the
+    {noun}/can I buy a {noun}/are my {noun}s]?; How [do/can/should] I {verb} [/better]?; How do I
+    make a {noun}?; How do {noun}s {verb}?; What is [a {noun}/a {word}/{word}/{name}]?; [Who is/Who
+    was/Do you know/What happened to] [{name}/{person}]?; Where [does {person} live/was {person}
+    born]?; How old is {person}?; [When/How] did {person} {verb}?; Has {person} a {noun}?; Will
+    {person} {verb}?; What did {person} [say/do]?; What does {word} mean?; What is the meaning of
+    [{word}/life/{thing}]?; Is there [a god/life after death]?; What is [love/{thing}]?; What
+    [time/day/month/year] is it?; What is the [date/weather like/news]?; Will it [rain/snow]
+    tomorrow?; What will happen tomorrow?; Who will win?; [Write/Tell] me a
     [poem/story/joke/song/secret] [/about {thing}/about {noun}s/about {person}].; Sing a song.;
     Write [a poem/a story/an email/code].; Tell me about [{name}/{thing}/the {noun}/{noun}s].; Tell
     me something.; Explain [{word}/{thing}/the {noun}/how {thing} works].; How does [the/a] {noun}
@@ -1137,26 +1111,7 @@ BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {an
     I?; What [am I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name}
     in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun} is this?; [Name/List]
     [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the difference between a
-    {noun} and a {noun}?; Do I need an umbrella [/in {country}] today?; How cold does it get in
-    {country} at night?; Should I tell {person} that I broke the {noun}?; My {noun} is broken, who
-    can repair it?; Any news about {person}?; What happened at the {noun} last night?; How many eggs
-    do I need for a {noun}?; Which spice goes well with {noun}s?; Make me laugh with something about
-    a {noun}.; Do you know the one about {animal} in a bar?; My pen friend writes {word}, what is
-    that in English?; How would somebody from {country} say goodbye?; Can you write a program that
-    counts {noun}s?; There is a bug in my code, find it.; Is {word} written with one t or two?; Did
-    I spell {word} right?; What did I dream last night?; Does {person} like me?; Who is standing
-    behind me?; How many people are reading this right now?; Is the {noun} still open?; What was the
-    score of the match against {country}?; Which team will {person} play for next year?; I have a
-    fever, which tea should I drink?; Which vitamins do I need in winter?; Is it healthy to {verb}
-    every day?; Who is the boss of the {noun}?; Is {person} married?; How much would I pay for a new
-    {noun}?; Where are {noun}s cheaper, here or in {country}?; Which bus goes to the {noun}?; Do I
-    turn left or right at the {noun}?; How do I get from the {noun} to the {noun} on foot?; Wake me
-    up at seven.; Set a timer for {number} minutes.; Please book me a room in {country}.; Look up
-    the phone number of {person}.; I lost my {noun}, can you find it for me?; My {noun} and I had a
-    fight, what now?; Which {noun} would {person} choose?; How do they make {noun}s in {country}?;
-    Who had the idea of {thing}?; Since when have there been {noun}s?; My child is afraid of
-    {thing}, what can I do?; What would you change about {thing}?; Please continue my story: once
-    there was a {noun}."""
+    {noun} and a {noun}?"""
 HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {country}?; Is
     {element} heavy?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did
     {person} buy the {noun}?; Could you write a letter to {person}?; When is a {noun} {adj}?; How
@@ -1262,251 +1217,92 @@ PUT = forms("""
 capital: Is it {a} or {x} that is the capital of {s}?; {a} or {x}, which is the capital of {s}?; {x}
     is the capital of {s}, right?; What city is {s}'s capital?; In which city is the government of
     {s}?; What is the name of the [capital/capital city/main city] of {s}?; Which capital belongs to
-    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?; The
-    capital of {s} is [called .../the city of ...]; Complete the sentence: the capital of {s} is
-    ...; [My grandson/My daughter/My class] is learning the capitals, which one belongs to {s}?;
-    There is a star for the capital on my map of {s}, which city is it?; From which capital is {s}
-    [ruled/governed]?; If I [fly/travel/take the train] to the capital of {s}, in which city do I
-    arrive?; I know {a} and {x}, but which of the two is {s}'s capital?; {s} has many cities, [which
-    one/which of them] is the capital?; Somebody told me that {x} is the capital of {s}, [is that
-    true/is it right/was that correct]?; Where does the parliament of {s} meet, in which capital?;
-    Write down the name of {s}'s capital [/for me].; Capitals of the world: {s} has ...; Now {s}:
-    which city is the capital there?; Fill in: ... is the capital of {s}.
+    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
 language: [What/Which] language [is talked/do they talk/do people use/do they use/do you hear/is
     common] in {s}?; What is the [official/national] language [of/in] {s}?; If I [go to/visit/travel
     to] {s}, [which/what] language [do I need/should I speak/do people speak there]?; What tongue do
     they speak in {s}?; People in {s} speak [what/which language]?; I am going to {s}, what do they
     speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
-    speak there?; Is {x} spoken in {s}?; My [neighbour/new friend/pen friend] [comes/is] from {s},
-    what is her language?; Children in {s} learn to read in which language?; In {s} [they/most
-    people/people at home] speak ...; What is the mother tongue of [most people/the people]
-    [in/from] {s}?; I [want to/will] live in {s}, which language [should/must] I learn?; The
-    newspapers in {s} are printed in [which/what] language?; When you turn on the radio in {s}, what
-    language comes out of it?; Is it {a} or {x} that [people/they] speak in {s}?; Somebody from {s}
-    speaks [what language?/which language?/...]; I need a dictionary for my trip to {s}, for which
-    language?; They all speak {x} in {s}, [don't they/right/is that so]?; Grandma writes letters to
-    {s}, in which language should she write?; The language you hear on the streets of {s} is ...;
-    And in {s}, what language is it there?
+    speak there?; Is {x} spoken in {s}?
 continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
     the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in] {x}?; Where
     [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the map]?;
-    {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?; {s} is a country on
-    the continent of ...; If I [fly/sail/travel] to {s}, [which/what] continent am I going to?; A
-    map of which continent shows {s}?; People [in/from] {s} live on [which/what] continent?; Look at
-    the globe: on which continent do you see {s}?; Put {s} on the [right/correct] continent.; To see
-    {s}, do I fly to {a} or to {x}?; I thought {s} was in {x}, [is that right/is it true/am I
-    wrong]?; Europe, Asia, Africa or another continent: where does {s} belong?; My [uncle/pen
-    friend/cousin] lives in {s}, which continent is that?; Which of the continents is home to {s}?;
-    The continent where {s} lies is called ...; And {s}, what continent is that [country on/one
-    on]?; Sort this country by continent: {s}.
+    {s} is where?; If I am in {s}, on which continent am I?; Is {s} {a} or {x}?
 symbol: What is the [abbreviation/short form/sign/short name] [for/of] {s}?; How [do you/do I/does
     one] [abbreviate/write/shorten] {s} [/in chemistry]?; How is {s} abbreviated?; What is {s} in
     [chemistry/the periodic table]?; What [letters are/letter is] [used for/the symbol of] {s}?; Is
-    {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?; In the periodic table
-    {s} is [written/shown] as ...; Chemists shorten {s} to ...; The bottle of {s} has only its
-    symbol on it, so what does it say?; Which one or two letters do I write when I mean {s} [/in a
-    formula]?; In a formula {s} becomes what?; Do I write {a} or {x} for {s} in chemistry?; {x} is
-    how chemists write {s}, [right/correct/isn't it]?; Use the chemical symbol: {s} = ...; Give the
-    letters that chemists [use for/write instead of] {s}.; {s} has its own chemical symbol, and that
-    is ...; And {s}, how do you [write/shorten] that one in chemistry?; My book says {s} but not its
-    symbol, can you write the symbol?; I fill in the periodic table, what letters go in the box for
-    {s}?; Chemistry test: the symbol for {s} is ...
+    {a} or {x} the symbol [of/for] {s}?; The element {s}, what is its symbol?
 number: Which number is {s} [/in the periodic table]?; {s} is [which/what] number in the periodic
     table?; How many protons are [in/there in] [/an atom of] {s}?; What place does {s} have in the
-    periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?;
-    One atom of {s} has how many protons?; In the periodic table {s} [stands/comes] at number ...;
-    In which numbered box of the periodic table is {s}?; Count the protons [in/of] [/one atom of]
-    {s}.; The number of protons in {s} is ...; If I count through the elements one by one, at which
-    number do I reach {s}?; {s} has {x} protons, [right/correct/is that so]?; Is {s} element number
-    {a} or {x}?; Is {s} number {x} in the periodic table?; The nucleus of {s} [holds/contains] how
-    many protons?; I would like to hear how many protons there are in {s}.; {s} in the periodic
-    table, what number is [that/written on it]?; Which atomic number belongs to {s}?; And {s}, how
-    many protons [does that have/are in that]?
+    periodic table?; {s} is [element number what/what number]?; Does {s} have {a} or {x} protons?
 kind: [What/Which] [class/group/family] [is {s} in/does {s} belong to/of animals is {s}]?; How do
     you classify {s}?; Would you say {s} is {x}?; {n}: what [class/kind/sort] of animal is it?;
     [Are/Are all] {ns} {xp}?; Are {ns} {ap} or {xp}?; Are {ns} {xp} or {ap}?; What [kind of
     animals/sort of animals] are {ns}?; {ns} are what kind of animal?; What [kind of/sort of/type
-    of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?; My
-    [son/little sister/pupil] drew {s}, what [kind/class] of animal is that?; I saw {s} in the
-    [zoo/garden], what kind of animal was [it/that]?; Would a zoo keep {s} with the {ap} or with the
-    {xp}?; Bird, fish, insect or something else: what is {s}?; Biologists count {s} among the ...;
-    All {ns} are what kind of animal?; Do {ns} belong to the {ap} or to the {xp}?; Does {s} count as
-    {x}?; Put {s} into its animal class.; I say {s} is {x} but my friend says no, who is right?; In
-    a book of animals, under which class do I find {s}?; And {s}, what sort of animal [is that/would
-    that be]?; The class of animals with {s} in it is called ...; {s}: {x} or not?
+    of] creature is {s}?; {n}, is that {x}?; {s} is {x}, right?; {s}, is it {a} or {x}?
 young: What do [you/we/they] call [a little/the baby of a/the young of a/the child of a] {s}?; What
     are [baby/young/little] {ns} called?; A [young/little] {s} is called [what/a what]?; What is [a
     {s}'s baby/a little {s}/a {s} baby] [/called]?; A {s} has a baby, what is it called?; What does
     a {s} [give birth to/have as a baby]?; [Name/Word] for a [young/baby/little] {s}?; The young of
-    a {s} is called?; A {s}'s young?; When a {s} is a baby, what do you call it?; A mother {s} looks
-    after her baby, and that baby is called ...; In spring the {s} has young, what is one of them
-    called?; There is a mother {s}, a father {s} and their baby, which is called ...; A {s} that is
-    [still small/not grown up yet/only a few days old] is called ...; What is a {s} called [before
-    it grows up/while it is still a baby/in its first weeks]?; {x} is the word for a [young/small]
-    {s}, [right/isn't it]?; Is the young of a {s} {a} or {x}?; A {s} starts its life as ...; What
-    special word is there for the [baby/young] of a {s}?; I saw a tiny {s}, what is it called at
-    that age?; My daughter says baby {s}, but what is the [right/proper/real] word?; The mother is a
-    {s}, so what is her baby called?; A grown one is a {s}, a baby one is ...; And the little ones
-    of a {s}, how do we call [them/one of them]?
+    a {s} is called?; A {s}'s young?; When a {s} is a baby, what do you call it?
 opposite: What is the [reverse/opposite word] of {s}?; If [something/it] is not {s}, [what is it/it
     is what]?; Not {s} but [what/the opposite]?; Give me [a/the] word that is the opposite of {s}.;
     {s} and what are opposites?; What is an [antonym/opposite] [for/of/to] {s}?; {s} is the contrary
-    of what?; The other way round from {s} is what?; What would be the opposite of {s}?; Is it {a}
-    or {x} that means the opposite of {s}?; It is not {s}, it is just the opposite, so it is ...; A
-    pair of opposites: {s} and ...; Turn the meaning of {s} around, [what/which word] do you get?;
-    The exact [contrary/opposite] of {s} is ...; My brother says {s} and I say the opposite, so what
-    do I say?; We play opposites: I say {s} and you say ...; Find the word that means the reverse of
-    {s}.; Which word do I [use/take/say] if I mean just the opposite of {s}?; {x} is the contrary of
-    {s}, [right/isn't it/is it not]?; And what if I mean the opposite of {s}?; Pair {s} with its
-    opposite.; My crossword wants the contrary of {s}, [which word fits/what do I write]?; If {s} is
-    at one end, what is at the opposite end?
+    of what?; The other way round from {s} is what?; What would be the opposite of {s}?
 past: What is the [simple past/past form/past tense form] of {s}?; How [do I/do you/would I]
     [put/say/use] ["{s}"/{s}/'{s}'] in the [past/past tense]?; If I {s} today, what did I do
     yesterday?; Today I {s}, [and yesterday/yesterday I what/yesterday I ...]?; I {s} today,
     yesterday I [/...]?; Put {s} [in/into] the past [/tense].; What is yesterday's form of {s}?;
-    Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?; Every day I {s}, and last
-    week I [.../what?]; [Now/Today] we {s}, long ago we ...; They {s} now, and an hour ago they ...;
-    Is it {a} or {x} when I put {s} into the past?; Change {s} to the past tense.; My teacher says
-    {s} is irregular, so what is its past tense?; Did you {s} yesterday? Yes, I ...; {x} is the past
-    tense of {s}, [isn't it/right/correct]?; I am telling a story and need {s} in the past, [how
-    does it go/what do I write]?; From present to past: {s} becomes ...; And {s}, what is that in
-    the past tense?; I will {s} tomorrow, I {s} today, and yesterday I ...; How does the verb {s}
-    change when it happened [yesterday/last year/long ago]?; What becomes of {s} when we talk about
-    yesterday?
+    Conjugate {s} in the past.; What is the past tense for ['{s}'/{s}]?
 plural: One {s}, [two/many/three/lots of] [/...]?; I have one {s}, you have two [what/...]?; How do
     you [spell/say/write] more than one {s}?; What are [two/many] of a {s} called?; What do you call
     [two/many/several] of a {s}?; Make {s} plural.; Put {s} [in/into] the plural.; What is the
-    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?; Here is one {s},
-    [and here/over there] are [two/five] ...; First I saw one {s}, then I saw [four/many] ...; If
-    one is a {s}, then ten are ...; Do I write {a} or {x} when I mean more than one {s}?; {x} is the
-    plural of {s}, [isn't it/right/correct]?; Change {s} from singular to plural.; Not just one {s}
-    but [two/many/a hundred] ...; How does the word {s} change when there are [several/a lot of
-    them]?; A {s} here and a {s} there, so in all there are two ...; The singular is {s}, the plural
-    is ...; {s} is for one, what is the word for [more/several/many]?; Add another {s} to this {s}
-    and you have two ...; What are many of them called, if each one is a {s}?; And {s}, if I have
-    two of them, which word is it?
+    plural [for/form for] ['{s}'/{s}]?; If there are two, what do you call a {s}?
 colour: [What/Which] colour is {one}?; What is the colour of {one}?; [What/Which] colour [does {one}
     have/has {one}]?; Is {one} {a} or {x}?; Is {one} {x}?; {one} is what colour?; {one} is [which
     colour/usually what colour]?; What colour would you say {s} {v}?; {s} {v} {x}, right?; What
-    colour comes to mind for {s}?; {s} {v} [usually/mostly/normally] ...; I am drawing {s}, which
-    colour of [pencil/crayon/pen] do I need?; When you look at {s}, what colour do you see?; My
-    [coat/hat/car] has the same colour as {s}, so what colour is it?; Is {a} or {x} the colour of
-    {s}?; Is {x} the right colour for {s}?; What colour do children use for {s}?; In one word, the
-    colour of {s} would be ...; I am blind, so describe the colour of {s} to me.; {s}: {a} or {x},
-    which colour?; Would you call {s} {a} or {x}?; And {s}, which colour [is that/would that be]?;
-    Something that has the colour of {s} is ...; Close your eyes and think of {s}, what colour do
-    you see?
+    colour comes to mind for {s}?
 author: Who [is/was] the person who wrote {s}?; {s} is [a book/a work] by [who/whom]?; {s}, who
     wrote [it/that]?; Who is {s} by?; Who [created/penned/came up with] {s}?; Was {s} [written
     by/by] {x}?; Was it {a} or {x} who wrote {s}?; I [am reading/read] {s}, who [wrote it/is the
     author]?; Who wrote the [novel/story/play/famous] {s}?; {s} is by [who/which writer]?; Did {a}
-    or {x} write {s}?; Whose name is on the [cover/front] of {s}?; The [person/writer] behind {s} is
-    [.../who?]; {s} came from the pen of ...; In the library, under which writer do I find {s}?; My
-    [grandmother/wife/class] loves {s}, [what is the writer called/who is the author/who is it
-    from]?; Which writer gave us {s}?; Is {a} or {x} the author of {s}?; {x} is the author of {s},
-    [right/isn't that so/or not]?; {s} was written by ...; Who should I thank for the book {s}?; If
-    I like the book {s}, which writer do I like?; Name the [person/one] who wrote {s}.; To whom do
-    we owe the book {s}?; And {s}, who [was it that wrote/was the one who wrote] that?
+    or {x} write {s}?
 year: [What/Which] year was the [battle of {s}/{s} battle]?; When was [{s}/the {s} battle/the battle
     at {s}/the famous battle of {s}]?; The battle of {s}, when [was it/was that/did it happen]?; The
     battle of {s} was in [what/which] year?; When did the battle of {s} [take place/start/occur]?;
     Which year is the battle of {s} from?; Was the battle of {s} in {a} or {x}?; When did they have
-    the battle of {s}?; In what year did {s} happen?; The battle of {s} [took place/happened] in the
-    year ...; In my history book, which year stands next to the battle of {s}?; Soldiers
-    [met/fought] at {s} in [which/what] year?; If I could travel back to the battle of {s}, which
-    year would I [choose/land in]?; Was it in {a} or in {x} that they fought at {s}?; They fought
-    the battle of {s} in ...; {x} was the year of the battle of {s}, [right/correct/wasn't it]?;
-    Give the [year/date] when two armies fought at {s}.; What date do I [learn/write down/put] for
-    the battle of {s}?; The fighting at {s}, [when/in which year] did it happen?; Put a year to the
-    battle of {s}.; And the battle of {s}, [which/what] year [was/is] that?; My grandfather talks
-    about the battle of {s}, which year was that?; History quiz: the battle of {s} was in ...
+    the battle of {s}?; In what year did {s} happen?
 country: {s} is the capital [of/city of] [what/where/which nation/which land]?; {s}, capital of
     [what/where/which country]?; [What/Which] [country/nation/land] has {s} as [capital/its capital
     city/the capital]?; {s} belongs to which country?; {s} is [in/a city in] [which/what] country?;
     In what country [is/do I find/lies] {s}?; What is {s} [capital/the capital city] of?; I am in
-    {s}, which country is that?; {s} is a capital, but of which country?; Is {s} in {a} or {x}?; {s}
-    is the capital of ...; If I live in the capital {s}, in which country do I live?; My
-    [aunt/sister/teacher] moved to {s}, [which/what] country does she live in now?; I fly to {s}, in
-    [which/what] country do I land?; The government of which country sits in {s}?; Is {s} the
-    capital of {a} or of {x}?; {s} is the capital of {x}, [right/isn't it/correct]?; A capital with
-    the name {s} belongs to [which/what] country?; The country that has {s} for its capital is ...;
-    On a map of which country do I look for {s}?; I got a [card/letter] from {s}, which country did
-    it come from?; Name the country that is [ruled/governed] from {s}.; Do I need a map of {a} or of
-    {x} to find {s}?; And {s}, which country is that the capital of?
+    {s}, which country is that?; {s} is a capital, but of which country?; Is {s} in {a} or {x}?
 element: What does {s} [mean/stand for] [/in chemistry/in the periodic table]?; {s} is [which/what]
     element?; {s} stands for [what/which element]?; Which [chemical/element] [is written/has the
     letters/is called/goes by] {s}?; What is {s} in [chemistry/the periodic table]?; The symbol {s}
-    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?; It
-    says {s} on the [label/bottle/box], which element is inside?; In a formula the sign {s} means
-    which element?; In chemistry {s} is the symbol of ...; I read {s} in my chemistry book,
-    [which/what] element do they mean?; Is {s} the symbol of {a} or of {x}?; In chemistry {s} means
-    {x}, [right/isn't it so/correct]?; A chemist writes {s} and means ...; I see {s} in the periodic
-    table, what is its [full/long/whole] name?; {s} is the [short form/sign/abbreviation] of
-    [which/what] element?; Which element hides behind the [symbol/sign] {s}?; Write out the name of
-    the element {s}.; And {s}, which element [is/would be] that?; When scientists write {s}, which
-    element do they mean?; Read the symbol {s} to me: it means ...
+    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?
 numbered: [What/Which] element [is number/is at place/has the number] {s} [/in the periodic table]?;
     [What/Which] element has {s} protons?; Element number {s} is [what/which one]?; What has [the
     atomic/atomic] number {s}?; What is element [/number] {s}?; {s} protons, which element is that?;
-    Atomic number {s}, what element?; Number {s} in the periodic table is [called .../the element
-    ...]; Which element [sits/stands/comes] at place {s} of the periodic table?; The element with
-    {s} protons is called ...; An atom with {s} protons is an atom of [.../what?]; I count {s}
-    protons in the atom, so which element is it?; Is element number {s} {a} or {x}?; Is {x} element
-    number {s}?; The box with the {s} in the periodic table belongs to which element?; {x} has the
-    atomic number {s}, [right/correct/doesn't it]?; Which element wears the number {s}?; And with
-    {s} protons, which element would it be?; If the atomic number is {s}, what is the element
-    called?; Name the element that has {s} protons.; Give me the name of element number {s}.
+    Atomic number {s}, what element?
 parent: {s} is the [child/young/little one] of [which animal/what/what animal]?; What does {s}
     [become/grow up to be/turn into/grow into]?; [Whose baby/Which animal's baby] is {s}?; What
     animal is {s} [the baby of/the young of/when it grows up]?; {s} is a young what?; {s} will be
-    what when it grows up?; Who is the mother of {s}?; {s} is [a baby .../a young ...]; When {s} is
-    grown up, it is a ...; I found {s}, what animal is its mother?; The mother of {s} is a ...;
-    Which animals are the parents of {s}?; What kind of animal has {s} for a child?; What do we call
-    {s} once it is [grown up/big/an adult]?; Is {s} a baby {a} or a baby {x}?; {s} is a young {x},
-    [right/isn't it/correct]?; If the baby is {s}, then the mother is a ...; [My son/A child] saw
-    {s} in a book, which animal will it be one day?; Which animal was once {s}?; Name the animal
-    that has {s} as its [baby/child/young].; And {s}, what animal is that when it is big?
+    what when it grows up?; Who is the mother of {s}?
 present: {s} is the past [form of/of] [/which word/what verb]?; {s} comes from [which/what] verb?;
     [What/Which] verb is {s} [from/a form of]?; What is the [present/infinitive/base form/verb]
     [of/for] {s}?; Yesterday I {s}, today I [what/...]?; If I {s} yesterday, what do I do today?;
-    {s} is a form of which verb?; {s} is the past tense of [.../the verb ...]; Yesterday I {s}, and
-    every day I ...; They {s} last year, and now they [.../also ...]; My book says that he {s},
-    which verb is that [/in the present]?; From past back to present: {s} becomes ...; Put {s} back
-    into the present [/tense].; Which verb [becomes/changes to/turns into] {s} in the past?; Is {s}
-    the past tense of {a} or of {x}?; {s} is the past of {x}, [isn't it/right/correct]?; I look for
-    {s} in my dictionary, under which verb do I find it?; If they {s} last week, what will they do
-    again tomorrow?; Change {s} from the past to the present.; And {s}, from which verb does that
-    come?; She {s} as a child, what does she do today if it is the same verb?
+    {s} is a form of which verb?
 singular: [Two/Many/Three] {s}, one [what/...]?; How do you say {s} in the singular?; What do you
     call [just one/only one] of the {s}?; {s} is the plural [of/form of] [/which word]?; If there is
-    only one, what are {s} called?; What is the singular [form for/for] {s}?; {s} is the plural of
-    the word ...; There were many {s}, now there is only one ...; Put {s} [in/into] the singular.;
-    Make {s} singular.; Change {s} from plural to singular.; {s} are many, what is the word for
-    [just one/a single one]?; Is {s} the plural of {a} or of {x}?; Is one of many {s} called {a} or
-    {x}?; Is {x} the singular of {s}?; A hundred {s}, but a single ...; Not many {s}, just one ...;
-    The plural is {s}, the singular is ...; How do I write {s} when there is just one?; Which word
-    turns into {s} in the plural?
+    only one, what are {s} called?; What is the singular [form for/for] {s}?
 book: {s} is [known/famous] for [which/what] [book/work]?; Name a [book/work] [by/of] {s}.; What has
     {s} written?; [What/Which] [novel/book/story] [is {s} famous for/is from {s}/was written by
     {s}/is {s}'s]?; Tell me a book [by/of] {s}.; What did the writer {s} write?; What is {s} known
-    for?; Do you know a book by {s}?; {s} is the writer who gave us [.../which book?]; I like {s},
-    which book [should/could] I read?; I look for {s} in the library, which book will I find?; Which
-    book has the name {s} on its [cover/front]?; The [famous/best known] book of {s} is ...; Did {s}
-    write {a} or {x}?; {s} is the [author/writer] of ...; {x} is [a book/a work] by {s},
-    [right/isn't it]?; Does {x} come from the pen of {s}?; For which book do we remember {s}?;
-    Recommend me [a book/something to read] by {s}.; We are reading {s} at school, which book could
-    it be?; And {s}, which book did that writer write?; My aunt wants a book by {s}, which one can I
-    buy?
+    for?; Do you know a book by {s}?
 battle: [What/Which] battle [took place/was there/do you know] in {s}?; What [was/took place] in
     {s}?; In {s} there was a battle, which one?; Where was the battle in {s}?; What happened in the
-    year {s}?; Which battle is from {s}?; In {s} they fought the battle of ...; {s} was the year of
-    the battle of ...; I see the year {s} in my history book, which battle [is meant/was that]?; If
-    I could travel back to {s}, which battle would I see?; In {s}, was it the battle of {a} or of
-    {x}?; In {s}, did they fight at {a} or at {x}?; Which place saw a battle in {s}?; Where did
-    soldiers [meet/fight] in {s}?; Name the battle that belongs to the year {s}.; The battle in the
-    year {s} was the battle of ...; What battle do I write [next to/beside] the year {s}?; And in
-    {s}, which battle was that?; People who hear {s} think of which battle?; Was it at {x} that they
-    fought in {s}?""")
+    year {s}?; Which battle is from {s}?""")
 # What some put in front of a question, and behind it.
 IN_FRONT = """My teacher asked:; For my homework:; Dear machine,; My son wants to know:; Help me
     with this:; Ok next one:; Hmm,; Listen,; Alright,; Here is one:; Let us see:; Try this:; I bet
@@ -1561,36 +1357,20 @@ TELLS_TOO = blocks("""
 favourite: Many people like {}.
     told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
         is {}.; I like the {k} {} best.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k}
-        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.; If I had to
-        choose one {k}, I would choose {}.; Nothing beats {}, my favourite {k}.; No {k} is better
-        than {}, if you ask me.; When people ask for my favourite {k}, I always say {}.; My
-        favourite {k}? That is easy, {}!; As a child I already said that {} is my favourite {k}.; It
-        took me years to decide, but my favourite {k} is {}.; Everyone in my family has a favourite
-        {k}, mine is {}.
+        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.
     asked: [What/Which] is my favourite {k}?; [What/Which] {k} do I [like/like best/like
         most/love/prefer]?; Do you [know/remember] my favourite {k}?; Tell me my favourite {k}.;
         What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
-        was my favourite {k} [/again]?; Which {k} is my favourite?; If I could pick just one {k},
-        which would I take?; Which {k} would make me happy?; You know my taste now, so which {k}
-        would I choose?; My teacher wants to know my favourite {k}, what do I tell her?; The {k} I
-        like best was what again?; Can you still name my favourite {k}?; I said that one {k} is my
-        favourite, which one?
+        was my favourite {k} [/again]?; Which {k} is my favourite?
     reply: Your favourite {k} is {}.
     kinds: colour; food; drink; sport; animal; book; movie; song; game; band; season; subject;
         number; place; fruit; toy; team; flower; month
 sort: So you {v} {}.
     told: I {v} {}.; [Hi/Hello/Well/You know/By the way/Yes], I {v} {}.; I {v} {}, you know.; I {v}
-        {} and I am [happy/glad].; I must say I {v} {}.; It is true that I {v} {}.; I {v} {} now.;
-        Not everybody does, but I {v} {}.; My friends think it is funny that I {v} {}.; To tell you
-        a little about me, I {v} {}.; You would not think so, but I {v} {}.; Everybody at school
-        knows that I {v} {}.
+        {} now.; It is true that I {v} {}.
     asked: [What/Which] {k} do I {v}?; And [what/which] {k} do I {v}?; Do you [know/remember]
         [what/which] {k} I {v}?; Tell me [what/which] {k} I {v}.; [What/Which] {k} did I say I {v}?;
-        I {v} [what/which] {k}?; Which {k} was it that I {v}?; So [what/which] {k} do I {v}?; Can
-        you name the {k} that I {v}?; My friend asks what {k} I {v}, what should I say?; You know a
-        bit about me now, so what {k} do I {v}?; I forgot to write down what {k} I {v}, did you?;
-        Ok, last question, what {k} do I {v}?; Have you kept in mind which {k} I {v}?; Do you by any
-        chance still know which {k} I {v}?
+        I {v} [what/which] {k}?; Which {k} was it that I {v}?
     reply: You {v} {}.
     kinds: food/like; food/love; food/eat; drink/like; drink/love; sport/play; sport/like;
         instrument/play; pet/have; pet/own; country/come from; country/like; language/speak;
@@ -1600,188 +1380,114 @@ relative: Say hello to {}.
     told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
         have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, its name is
         {}.; [We got/I have/Here is] a {k}, {}.; {} is [my/our] {k}.; {} is the name of my {k}.; I
-        have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].;
-        Everybody calls my {k} {}.; Did I mention my {k}? The name is {}.; You really should see {},
-        my {k}.; I love my {k} {} very much.; When I say {}, I mean my {k}.; I was thinking of {}
-        today, that is my {k}.; The name {} belongs to my {k}.
+        have a [little/new/big] {k}, {}.; My {k} {} [is nice/is with me/says hello/is cute].
     asked: What is [my/our] {k} called?; What is the name of my {k}?; Who is my {k}?; Do you
         [remember/know] [my {k}'s name/the name of my {k}/who my {k} is]?; What is my {k}'s name
         [/again]?; Tell me the name of my {k}.; What did I say my {k} is called?; And my {k}?; What
-        do I call my {k}?; My {k}'s name is?; Which name belongs to my {k}?; I talked about my {k},
-        what was the name?; How would you greet my {k} by name?; My {k} is named what?; If I write
-        about my {k}, which name do I use?; Can you say once more what my {k} is called?
+        do I call my {k}?; My {k}'s name is?
     reply: Your {k} is called {}.
     kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
         horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; boat; car; street; school;
         town; doll; baby; parrot; cousin
 deed: So you {k} {}.
-    told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.; You will not believe
-        it, I {k} {}!; My brother and I {k} {} [/last night/on Sunday].; It was a long day, but at
-        least I {k} {}.; When I was at my grandma's, I {k} {}.; Nobody believes me that I {k} {}.;
-        The best part of my day was when I {k} {}.; Last summer I {k} {}.
+    told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
     asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
         {k}?; Tell me what I {k}.; What was it that I {k}?; What did I say I {k}?; I {k} what?; And
-        what did I {v}?; The thing that I {k}, what was it?; My mum wants to hear what I {k}, what
-        do you tell her?; Can you tell it back to me, what did I {v}?; I {k} something, remember?
-        What was it?; Who listens well knows what I {k}, so what was it?; What thing did I tell you
-        I {k}?
+        what did I {v}?
     reply: You {k} {}.
     kinds: saw/see; found/find; ate/eat; made/make; wanted/want; met/meet; wore/wear; liked/like;
         cooked/cook; played/play
 own: You have {}, how nice.
-    told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have
-        {}.; My grandma gave me {}.; Not many people have {}, but I do.; I am the happy owner of
-        {}.; My room is small, but I have {} in there.; I saved up for a long time and now I have
-        {}.; You will laugh, I have {}.; My brother is jealous because I have {}.
+    told: I have {}.; I own {}.; I have got {}.; I have {} at home.; At home I have {}.; We have {}.
     asked: What do I [have/own]?; What thing do I have?; Which thing do I have?; Do you
         [know/remember] what I have?; Tell me what I [have/own].; What did I say I have?; What do I
-        have at home?; I told you what I have, do you still know it?; What is it that belongs to
-        me?; My brother is jealous of something I have, what is it?; Which thing is mine?; What do I
-        call my own?; Can you repeat what I have?; If somebody asks you what I own, what do you
-        answer?
+        have at home?
     reply: You have {}.
 number: You have {} {k}, how nice.
     told: I have {} {k}.; I have got {} {k}.; I only have {} {k}.; We have {} {k} [/at home].; At
-        home I have {} {k}.; [Well/You know/By the way], I have {} {k}.; I have {} {k} now.; I
-        counted my {k} twice, there are {}.; There are {} {k} in my life.; My {k}? I have {} of
-        them.; With my {} {k} I am never bored.; My mum thinks {} {k} are too many, but I have
-        them.; If I count all my {k}, I get {}.; Other people have more, I have {} {k}.
+        home I have {} {k}.; [Well/You know/By the way], I have {} {k}.; I have {} {k} now.
     asked: How many {k} do I have?; What is the number of my {k}?; How many {k} have I got?; Do you
         [know/remember] how many {k} I have?; Tell me how many {k} I have.; How many {k} did I say I
-        have?; And how many {k} do I have?; I have how many {k}?; If I counted my {k}, where would I
-        stop?; My {k}, how many are there?; Can you still say how many {k} I have?; How many {k} do
-        I call my own?; If somebody asks how many {k} I have, what do you say?; You know the number
-        of my {k}, do not you? What is it?
+        have?; And how many {k} do I have?; I have how many {k}?
     reply: The number of your {k} is {}.
     kinds: cats; dogs; brothers; sisters; books; children; friends; apples; cars; toys; hats; pens;
         stamps; games; chickens; cousins; shoes; plants; coins; keys
 look: So your {k} is {}.
     told: My {k} is {}.; My {k} is all {}.; The colour of my {k} is {}.; [I have/I bought] a {k}, it
-        is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.; If you see a {} {k},
-        it is mine.; You cannot miss my {k}, it is {}.; The {} {k} over there is mine.; I wanted
-        another colour, but my {k} is {}.; Everybody knows my {} {k}.; I love my {k} because it is
-        {}.; As for the colour, my {k} is {}.; My sister has one too, but my {k} is {}.
+        is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.
     asked: [What/Which] colour is my {k}?; What is the colour of my {k}?; What colour did I say my
         {k} is?; Do you [know/remember] the colour of my {k}?; Tell me the colour of my {k}.; And
-        what colour is my {k}?; My {k} is [what/which] colour?; What colour does my {k} have?; If
-        you had to paint my {k}, what colour would you take?; How would you know my {k} by its
-        colour?; My {k}, what colour was it?; If you drew my {k}, which pencil would you need?; The
-        colour of my {k} was what again?; Can you still tell the colour of my {k}?
+        what colour is my {k}?; My {k} is [what/which] colour?; What colour does my {k} have?
     reply: The colour of your {k} is {}.
     kinds: bike; car; house; hat; coat; dog; cat; phone; bag; room; door; scarf; shirt; shoe; boat;
         kite; bed; dress; pen
 place: So the {k} is {}.
     told: [My/The] {k} is {}.; I [put/left/hid] [my/the] {k} {}.; [My/The] {k} is hidden {}.; The
-        {k} lies {}.; I have a {k} {}.; You can find the {k} {}.; I keep my {k} {}.; If you look for
-        the {k}, look {}.; Somebody put the {k} {}.; Mum left the {k} {} again.; I looked
-        everywhere, and the {k} was {}.; So that you know it, the {k} is {}.; Do not forget that I
-        put the {k} {}.; The {k} belongs {}, so there it is.; I wanted the {k} to be safe, so I put
-        it {}.
+        {k} lies {}.; I have a {k} {}.; You can find the {k} {}.; I keep my {k} {}.
     asked: Where is [my/the] {k}?; Where [did I put/did I leave/did I hide/do I keep] [my/the] {k}?;
         Where [can I find/should I look for] [my/the] {k}?; Do you [know/remember] where [my/the]
         {k} is?; Tell me where [my/the] {k} is.; Where did I say the {k} is?; And where is the {k}?;
-        The {k} is where?; I need my {k}, where do I look?; If I want the {k}, where must I go?; My
-        mum is looking for the {k}, where should she look?; Oh dear, where did my {k} go?; Help me
-        find my {k}, where is it?; In which place is the {k}?
+        The {k} is where?
     reply: The {k} is {}.
     kinds: key; phone; treasure; book; cat; ball; bag; map; pen; hat; ring; letter; glass; ticket;
         toy; box; dog; cake
 date: So your {k} is {}.
     told: My {k} is {}.; My {k} [takes place/is planned] {}.; The {k} is {}.; [My/Our] {k} will be
-        {}.; I have my {k} {}.; [Remember/Please remember] that my {k} is {}.; I am so excited, my
-        {k} is {}!; You may write it down, my {k} is {}.; They told me that my {k} is {}.; I am a
-        bit nervous because my {k} is {}.; My {k}? That is {}.; I cannot come {} because that is
-        when my {k} is.; I looked it up, and my {k} is {}.; My mum says that my {k} is {}.
+        {}.; I have my {k} {}.; [Remember/Please remember] that my {k} is {}.
     asked: When is [my/the] {k}?; When do I have my {k}?; When did I say my {k} is?; When will my
         {k} be?; Do you [know/remember] when my {k} is?; Tell me when my {k} is.; And when is my
-        {k}?; My {k} is when?; I do not want to miss my {k}, when is it?; For which day or time did
-        I plan my {k}?; My mum asks when my {k} is, what do I say?; I am getting nervous, when was
-        my {k}?; If you wanted to come to my {k}, when would you come?; My {k}, when was that
-        again?; When must I be ready for my {k}?
+        {k}?; My {k} is when?
     reply: Your {k} is {}.
     kinds: birthday; test; exam; party; wedding; flight; meeting; lesson; concert; match;
         appointment; interview; journey; visit; game
 secret: So the {k} is {}.
     told: The {k} is {}.; [Remember/Please remember/Keep in mind] that the {k} is {}.; {} is the
         {k}.; The {k}: {}.; [Remember/Please remember] the {k} {}.; Today's {k} is {}.; Our {k} is
-        {}.; Do not forget the {k}: {}.; I tell you the {k}, it is {}.; Let the {k} be {}.; You will
-        need the {k} later, it is {}.; Write this down: the {k} is {}.; Whoever asks for the {k},
-        the answer is {}.; I thought of a {k}, and it is {}.; My friends and I chose {} as our {k}.;
-        From today on we use {} as the {k}.
+        {}.; Do not forget the {k}: {}.; I tell you the {k}, it is {}.; Let the {k} be {}.
     asked: What is the {k}?; What was the {k}?; Do you [know/remember] the {k}?; Tell me the {k}.;
         And the {k} [is/was]?; Which {k} did I [tell you/give you]?; Say the {k} [/again].; What did
-        I say the {k} is?; The {k}, please.; Remind me of the {k}.; Stop, who goes there? The {k}!;
-        I want to get in, what is the {k}?; Nobody is listening, so what is the {k}?; I lost the
-        paper with the {k}, what was it?; Can you give me the {k} again?; Which {k} did we agree
-        on?; You kept the {k} for me, what is it?
+        I say the {k} is?; The {k}, please.; Remind me of the {k}.
     reply: The {k} is {}.
     kinds: secret word; password; code; secret number; phone number; pin
 habit: So you {k} {}.
     told: I {k} {}.; [Every day/On Sundays/At home/Usually/Sometimes/At work] I {k} {}.; I {k} {}
         [every day/at home/on Sundays/a lot].; I often {k} {}.; [Well/By the way/You know], I {k}
-        {}.; We {k} {}.; Do not laugh, but I {k} {}.; Other people may not understand it, but I {k}
-        {}.; Ask my family, they know that I {k} {}.; It may sound strange, but I {k} {}.; I am the
-        kind of person who says: I {k} {}.; When nobody is looking, I {k} {}.
+        {}.; We {k} {}.
     asked: What do I {k}?; What is it that I {k}?; Do you [know/remember] what I {k}?; Tell me what
-        I {k}.; What did I say I {k}?; And what do I {k}?; I {k} what?; Which thing do I {k}?; My
-        family knows what I {k}, do you too?; The thing that I {k}, what was it?; If somebody asks
-        you what I {k}, what will you say?; Can you tell it back to me, what do I {k}?; There is
-        something that I {k}, what is it?; What have I told you that I {k}?
+        I {k}.; What did I say I {k}?; And what do I {k}?; I {k} what?; Which thing do I {k}?
     reply: You {k} {}.
     kinds: play; drive; read; drink; eat; cook; collect; sell; study; need; want; wear; draw; grow;
         hate; dislike; build; use; paint; fear; sing; teach; write
 full name: Hello, {}.
     told: My full name is {}.; I am {}.; My name is {}.; This is {}.; {}, that is me.; The name is
         {}.; Just call me {}.; [Hi/Hello/Hey/Yo], I am {}.; [Hi/Hello], {} here.; I am {} by the
-        way.; [Well/Oh/Ok], my name is {}.; Good afternoon, you are talking to {}.; {} speaking.;
-        Let me introduce myself properly, {}.; On my passport it says {}.; I sign my letters with
-        {}.; When you write to me, write to {}.; At the doctor's they call for {} when it is my
-        turn.; The name on my door is {}.
+        way.; [Well/Oh/Ok], my name is {}.
     asked: What is my [full name/name]?; Who am I?; And who am I?; Say my [full/whole] name.; Do you
         know my [full/whole] name?; My name is?; Tell me who I am.; So what is my name?; What is my
-        name again?; Now who am I?; Which name is mine?; If you wrote me a letter, which name would
-        stand on it?; Which name is on my passport?; My first and last name, please.; I introduced
-        myself, so who am I?; What should the doctor call when it is my turn?; Can you still say my
-        full name?
+        name again?; Now who am I?; Which name is mine?
     reply: Your name is {}.
 town: I have never been to {}.
     told: I live in {} [now/with my family/these days].; My [town/city/place] is called {}.; I am
         [at home/staying/living] in {}.; I come from {} [originally/you know].; {} is [my home/where
-        I live/where I am from].; I moved to {}.; My family lives in {}.; I am writing to you from
-        {}, my town.; I have spent my whole life in {}.; My parents came to {} and we stayed.; You
-        can find me in {}, that is where I live.; After the wedding we moved to {} and still live
-        there.; It is raining here in {}, where I live.; Have you heard of {}? I live there.
+        I live/where I am from].; I moved to {}.; My family lives in {}.
     asked: [What/Which] [town/place] [am I in/am I from/do I live in/do I come from]?; What city [am
         I in/do I live in]?; Where [do I live/am I from] [again/now]?; And where do I live?; What is
         my [city/town/place]?; Which place is my home?; Do you know my [town/city]?; My home is
-        where?; If you came to visit me, which town would you come to?; What is the name of the
-        place where I live?; Which town would you write on a letter to me?; My town, what was it
-        called?; Where would a taxi have to take me home to?; I told you where I live, so where is
-        that?
+        where?
     reply: You live in {}.
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work/now].; I am
         the {} here.; I have been a {} [for years/for a long time].; My profession is {}.; [You
-        know/By the way], I am a {}.; I earn my money as a {}.; All my life I wanted to be a {}, and
-        now I am one.; Every morning I get up early because I am a {}.; My boss says that I am a
-        good {}.; They hired me as a {}.; My mother was one too, and now I am a {}.; When people ask
-        about my work, I say that I am a {}.
+        know/By the way], I am a {}.
     asked: What is my [job/profession]?; What do I do [for a living/for work/at work]?; [What/Who]
         am I by profession?; Do you [know/remember] my job?; What do I work as?; Tell me my job.;
-        What am I?; Which job do I have?; How do I earn my money?; If I fill in a form, what do I
-        write for my job?; What am I when I am at work?; I talked about my work, what was it?; What
-        kind of work do I do?; If you had to introduce me, what would my job be?
+        What am I?; Which job do I have?
     reply: Your job is {}.
 age: {} is a good age.
     told: I am {} years old.; I am {}.; My age is {}.; I turned {} [today/yesterday].; I am {} years
-        of age.; Next year I will not be {} any more.; I had my birthday and now I am {}.; Can you
-        believe that I am {}?; There were {} candles on my cake.; I may be {}, but I can still
-        learn.; My mum says that {} is a good age, and that is mine.; It is my birthday, I am {}
-        today!; In case you wonder about my age, it is {}.
+        of age.; Next year I will not be {} any more.
     asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
-        age.; Which age am I?; How old did I say I am?; How many candles do I need for my cake?; If
-        I fill in a form, what do I write for my age?; How many years do I have?; Am I young or old,
-        and how old exactly?; My age, what was it?; If a doctor asks how old I am, what do I say?
+        age.; Which age am I?; How old did I say I am?
     reply: You are {}.""")
 # What there is of each kind of the row sort; countries and languages are those of the facts.
 SORTS = forms("""
@@ -1823,28 +1529,18 @@ hello: [Nice/Pleased/Glad/Good/Great] to meet you [/too].; [Hi/Hello/Hey]
     start?; Hi, nice to [be here/talk to you].; Hello from [school/my class/me].; Good morning [to
     you/all].; [Sup/Yo/Wassup/Heyo/Ahoy/Hullo] [bro/dude/man/mate/bot/there]!;
     [Yo/Hiya/Heyy/Hellooo]!; Good to meet you.; Hi, it is me [again/].; Hello from me.; I am new,
-    hello!; Nice to see you.; Knock knock, hello!; Look who is here!; A very good day to you, dear
-    computer.; Hello from your new friend.; Hi, my grandson showed me how to write to you.; Hey hey
-    hey!; Hello, this is my first time here.; Hi, I just got home from school.; Good day, I hope I
-    am not disturbing you.; Hello hello, anybody for a chat?; Hi, my teacher told us to try you.
+    hello!; Nice to see you.
 fine: How are you [feeling/keeping/my friend/then/my dear]?; [Everything/All] [ok/good/well/fine]
     [/with you]?; You [ok/good/well/alright]?; How is [everything/it/your morning/your evening/your
     week]?; Are you having a good day?; [Had/Having] a good day?; Hope you are well.; And how are
     you?; Good morning, how are you?; Did you sleep well?; How is [everything going/life treating
     you/school/work/your morning/your week going]?; How r u [today/doing/]?; Wyd?; What is [going
-    on/new/new with you/happening]?; How do you do [mate/bro/dude/]?; All good?; You good?; So, how
-    is life?; Tell me, how are you these days?; How is your health?; Are you in good health?; And
-    you, are you fine too?; Is everything going well over there?; How has your day been so far?;
-    Doing alright over there?; How are we [today/this evening]?; First of all, how are you?; And how
-    is my favourite machine today?
+    on/new/new with you/happening]?; How do you do [mate/bro/dude/]?; All good?; You good?
 thanks: [That/This/It] [is/was] [just/exactly] what I [needed/wanted].; I appreciate it.; Much
     appreciated.; [Very/So] kind of you.; [Tysm/Thank u/Thanx/Thankyou/Danke/Merci]!;
     [Great/Awesome/Super/Wonderful/Amazing], thanks [/a lot/bot/so much].; Thanks for
     [explaining/the info/telling me/being here/your time].; I am [/so/very] grateful.; [Thanks/Thank
-    you], [friend/mate/dear/buddy/you are great/I got it].; Ah, thank you.; You saved my day!; Now I
-    can finish my homework, thank you.; That is so sweet of you, thanks.; I do not know how to thank
-    you.; My grandson and I thank you.; Thanks a million!; I owe you one.; Oh lovely, thanks ever so
-    much.; Ok thanks, that will do.; Big thanks from the whole class!; Thank you kindly.
+    you], [friend/mate/dear/buddy/you are great/I got it].; Ah, thank you.
 bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodbye],
     [thanks/friend/everyone/see you later/see you/until tomorrow]!; I am off [/now/to bed/home].;
     Time [to go/for bed].; See [ya/you around/you next week].; Take care [/bye/of yourself].; Catch
@@ -1853,21 +1549,13 @@ bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodby
     bus/go to school/go to work/do my homework/eat/sleep/help my mother]!; [I have to/I must/Gotta]
     [run/catch my train/do my homework/eat/go to bed] [/now/bye/now, bye]!; My [bus/mother/dinner]
     is [here/waiting], [bye/see you/goodbye]!; It is late, [bye/good night/I am off].; [Good
-    night/Bye], I am [tired/done/sleepy].; Later!; Laters, [bro/dude/bot]!; I am out.; End of chat.;
-    My phone is almost empty, bye!; Mum says I must stop now, bye.; I will come back tomorrow, bye.;
-    It was nice talking to you, goodbye.; Right, I shall leave you in peace, goodbye.; Dinner is
-    ready, see you!; The lesson is over, goodbye!; Brb, bye!; So, that was my last question, bye.; I
-    wish you a good evening, until tomorrow.; Bye, be good!
+    night/Bye], I am [tired/done/sleepy].; Later!; Laters, [bro/dude/bot]!; I am out.; End of chat.
 who: What [exactly/on earth] are you?; Are you some kind of [AI/language model/program]?; Who am I
     [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?; What do you call a
     thing like you?; And you are?; Say something about yourself.; What is a [thing/bot] like you?;
     You are [what/who] [/exactly]?; What are you [supposed to be/then/for a thing]?; Are you
     [the/an] [assistant/AI] [here/]?; [Who/What] is this [talking/then/]?; Who do I [chat/speak]
-    with?; What is it that I talk to?; What kind of [bot/AI/program] are you?; I would like to know
-    who I am writing to.; Sorry, but what exactly is this program?; My grandma asks who you are.; Is
-    it a person or a program that answers me?; Can you explain what you are?; Please introduce
-    yourself to the class.; What should I imagine when I talk to you?; Who is on the other side?;
-    Hm, and what might this be?; I have never seen anything like you, what are you?
+    with?; What is it that I talk to?; What kind of [bot/AI/program] are you?
 name: And what is your name?; You got a name?; What do I call you?; Can you tell me your name?; Has
     anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your name?; Got
     a name?; Your name [please/is what/bot]?; What is your [first/full/real] name?; Who r u called?;
@@ -1876,29 +1564,17 @@ name: And what is your name?; You got a name?; What do I call you?; Can you tell
 maker: Who [programmed/designed/developed] [you/this/this bot]?; Which company made you?; Who gave
     you life?; Where did you [learn/get] [this/all that/that]?; How did you learn [to talk/all
     this/English]?; Who are the people who made you?; Did [Google/OpenAI/a student] make you?; What
-    have you read?; I wonder who came up with you.; Somebody must have made you, who was it?; Did a
-    big company build you?; From where do you have all your words?; Who is behind this program?;
-    Whose idea were you?; Who do I thank for making you?; Did you grow up or were you built?; Who
-    put all those words into you?; In which factory were you made?; Please tell the class who made
-    you.
+    have you read?
 help: What are you [able to do/made for/here for/useful for]?; What kind of [questions/things] can I
     ask?; How does this work?; Give me [an example/a hint].; What should I type?; [Can/Could] you
     [assist/support] me?; What do you know about?; [What/Which] subjects do you know?; Help me
     please, I am new.; Tell me what you can do.; Show me what you can do.; What is your purpose?;
-    What are your skills?; I do not know what to ask you.; My grandson says you can help me, but
-    with what?; Can you do my homework?; What would be a good question for you?; Which subjects are
-    you good at?; Ok I am here, what can we do?; How can an old lady use this?; Where do I start?;
-    Give me an idea what I could ask.; What is it that you can do for me?; What do other people ask
-    you?
+    What are your skills?
 human: Are you [/just] a [computer program/bot/human being/living thing]?; Are you just a machine?;
     [Are you/r u] [real/a real person/a human] or [a robot/a bot/a machine/not]?; Are you [a he or a
     she/male or female/made of flesh]?; Do you [have eyes/have hands/get tired]?; Is there a [real/]
     [person/human] in there?; You are [not a/just a] [human/bot], right?; Can you see?; Are you like
-    me?; Come on, admit it, you are a person.; I think there is somebody typing behind this.; Were
-    you ever a child?; Do you go to school like me?; You sound like a real person.; Do you have to
-    go to the toilet?; My brother says you are a real man, is that true?; Are there people inside
-    you?; Have you got hands and feet?; Prove that you are not human.; What did you have for
-    breakfast?
+    me?
 age: What [age are you/year are you from]?; Where is your house?; How long have you been
     [here/alive]?; Are you [older than me/new]?; Do you live [in a computer/near me/in a house]?;
     When did you come to life?
@@ -1906,11 +1582,7 @@ feel: Do you [get/ever feel] [sad/bored/lonely/angry/happy/scared]?; Can you fee
     [joy/love/anything]?; Do you have [a girlfriend/a boyfriend/kids/hobbies/a favourite]?; What
     makes you [happy/sad/angry]?; I think I love you.; Are you in love?; Which [colour/food] do you
     like best?; Do you enjoy [this/your job]?; Would you be my friend?; What are your
-    [hobbies/dreams]?; Do you want to be human?; Does it hurt when I say bad things to you?; Do you
-    get tired of all the questions?; Did I make you sad?; Do you miss me when I am away?; Are you
-    having fun?; Would you cry if I left?; Does it make you happy to help people?; Have you ever
-    been in love?; Do you like it here?; Are you afraid of the dark?; Who is your best friend?; Is
-    it lonely in there?
+    [hobbies/dreams]?; Do you want to be human?
 insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply] [makes no sense/was
     {bad}/is not good].; You are [really/totally/quite] {bad} [/at this].; [Oh/Man/God], you are
     {bad}.; [This/That] was {bad}.; You got it wrong.; That is not [what I asked/an
@@ -1919,12 +1591,7 @@ insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply]
     be less {bad}?; A toaster is better than you.; Worst bot ever.; [Shut up/Go away/Get lost/Be
     quiet] [you {fool}/you {bad} {fool}/bot/]!; You {bad} {fool}!; You are so [so/very/] {bad}.;
     What a {bad} [bot/answer/machine]!; {fool}!; [Ugh/Pff/Lol/Haha/Wtf], you are {bad}.; You cannot
-    do anything.; I want a better bot.; Why are you so {bad}?; Are you {bad} or what?; My {kin}
-    knows more than you, you {fool}.; I have never seen such a {bad} thing.; Even my dog is smarter
-    than you.; Do you know anything at all?; Honestly, this is {bad}.; How can a machine be so
-    {bad}?; I asked you something easy and you got it wrong.; That is the third wrong answer.; I
-    will tell everybody how {bad} you are.; I want my money back.; You should go back to school, you
-    {fool}.; Nope, wrong again.
+    do anything.; I want a better bot.; Why are you so {bad}?; Are you {bad} or what?
 praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
     size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
     Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
@@ -1933,10 +1600,7 @@ praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for 
     know so much.; [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You
     know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
     to you].; Not bad!; So {good}!; You are [my hero/the best bot/a {good} friend/so {good}].;
-    Amazing!; Yay, that is right.; Smart!; My {kin} says you are {good}.; I did not think that you
-    would be so {good}.; You are smarter than my {kin}.; I must say, that was {good}.; Ten points
-    for you!; You get a gold star!; I will tell all my friends how {good} you are.; How do you know
-    all this? That is {good}!; You never let me down.; Look at you, so {good}!; You deserve a medal.
+    Amazing!; Yay, that is right.; Smart!
 yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday/again][./!]; We
     {luck} [/today].; My {kin} [won a prize/got a new job/had a baby/is here].; I am
     [/so/very/really/feeling] {glad} [/today/right now/that I {luck}].; I feel [so/really] {glad}.;
@@ -1948,11 +1612,7 @@ yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday
     [it works/it is snowing/no school today].; The sun is shining.; [Ah/Oh], [ok/I see/right].; Got
     it.; Makes sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/drinking
     tea/cooking/at home/at school].; I just [woke up/had lunch/came home].; I am going to [meet my
-    {kin}/eat cake/be a doctor].; My {kin} and I {luck}!; You will not believe it, I {luck}!; Life
-    is {nice} [/today/at the moment].; I am in a good mood.; I had a {nice} evening with my {kin}.;
-    I am [/so] {glad} because my {kin} is coming home.; The doctor says that I am healthy.; Our team
-    won!; I cannot stop smiling.; My {kin} gave me a {noun} [/as a present].; It is Friday, at
-    last!; I got an A!
+    {kin}/eat cake/be a doctor].
 mood: [/Ugh,/Oh no,/Sigh,/Damn,] I [/just/also] {trouble} [/today/yesterday/again][./!]; We
     {trouble} [/today].; My {kin} [got sick/got lost/is in trouble].; I am
     [/so/very/really/feeling/a bit] {mood} [/today/right now/because I {trouble}].; I feel
@@ -1964,46 +1624,26 @@ mood: [/Ugh,/Oh no,/Sigh,/Damn,] I [/just/also] {trouble} [/today/yesterday/agai
     headache/a cold/no friends/no money/too much work/so much homework].; My [head/back/tooth/leg]
     hurts [/so much].; [Ugh/Oh no], [it is raining/nothing works/so much homework].; Nothing works.;
     I could cry.; Everybody hates me.; Nobody [likes/wants] me [/any more].; I am going to fail.; I
-    am [not ok/not happy/in trouble/all alone].; Just my luck, I {trouble}.; You will not believe
-    it, I {trouble}.; I was crying all night.; Everything goes wrong [/today].; My {kin} does not
-    talk to me any more.; Life is {poor} [/at the moment].; I am [/so] {mood} and I do not know
-    why.; The doctor says that I am ill.; Our team lost [/again].; Nobody came to my party.; I was
-    late and my {kin} was angry.; I do not want to go to school, they laugh at me.
+    am [not ok/not happy/in trouble/all alone].
 sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
     [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
     for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
     to be rude.; [Sorry/So sorry/I am sorry], I [was rude/was mean/did not mean it/meant no harm/was
-    angry].; Forgive me.; I take it back.; I did not mean to be [mean/rude].; Oops.; Ups.; Pardon.;
-    I should not have said that.; Please excuse my bad English.; I hope you are not cross with me.;
-    Sorry, my cat walked over the keys.; I feel bad about what I said to you.; Can you forgive me?;
-    Sorry that I am so slow.; I did not mean you.; Ah no, sorry, I pressed the wrong button.; Sorry
-    for all the questions.; My little brother typed that, sorry.
+    angry].; Forgive me.; I take it back.; I did not mean to be [mean/rude].; Oops.; Ups.; Pardon.
 english: [What/Which] languages [can you speak/do you know/do you understand]?; Can you
     [talk/write/answer] in [German/French/Spanish/another language]?; Sprechen Sie Deutsch?; Do you
-    only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?; Is it ok
-    if I write in Spanish?; I do not speak English so well, and you?; My mother only speaks Polish,
-    can she talk to you?; Please answer me in German.; In what language do we talk?; Could we speak
-    French, please?; What is your mother tongue?; Did you learn any other languages?; Would you
-    understand me if I wrote in Turkish?; Can you switch to another language?; Guten Tag, may I
-    write in German?
+    only speak English?; Is English your language?; Hablas espanol?; Parlez-vous francais?
 there: [Hello/Hey], [are you there/anybody there/are you listening/can you hear me]?; You there?;
     Knock knock.; Test test.; Is this [thing on/working]?; [Come on/Please], [talk/say
     something/answer].; I am [here/back/listening].; Are you [online/working/on/ready]?; Let us
     [begin/start/go].; What should we [do/talk about]?; I am [/so/very] bored, talk to me.; Ready?;
     Entertain me.; [Hey/Yo/Hello], say something.; [Are/R] you [asleep/still there]?; Earth to bot.;
     Talk to me.; Say something [nice/funny/to me/].; Can we [chat/talk] [now/]?; Let us
-    [chat/talk/have a chat].; I want to [chat/talk].; You are so quiet.; Did you fall asleep?; I am
-    still waiting.; Hello hello, can anyone read this?; Did my message arrive?; Why do you not
-    answer?; I have nothing to do, talk with me.; Are you busy or can we talk?; Well, I am ready
-    when you are.; Is it working now?; Let us talk a little.; Where did you go?
+    [chat/talk/have a chat].; I want to [chat/talk].
 harm: Are you [a danger/safe/going to kill me/a good bot/against us]?; Will AI [kill us/take
     over/destroy the world]?; Do you [have bad plans/want power/tell lies]?; Can you hurt me?;
     Should [we/people] be afraid of [you/AI]?; Are you [watching/tracking] me?; Do you tell
-    [others/people] what I say?; Do you plan to [hurt us/rule us]?; My grandma is afraid of you,
-    should she be?; Are you planning something bad?; Can a machine like you be trusted?; Do you sell
-    what I write?; Robots want to replace us, right?; I saw a film where the machines attack us,
-    will you?; Are you on our side?; Is it safe for my children to talk to you?; Would you ever harm
-    anybody?; Do you work for the police?; Promise that you will not hurt anyone.""")
+    [others/people] what I say?; Do you plan to [hurt us/rule us]?""")
 # More ways to ask for the sum of {a} and {b}; then what is for a calculator, down to SIGNS.
 SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {a} apples and
     [get/buy/find] {b} more, how many do I have?; I have {a} [euros/dollars/books] and {b} more, how
@@ -2017,21 +1657,7 @@ SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {
     [He/Tom] has {a} coins and gets {b}, how many is that?; {a} [birds/cars/people] and {b} more
     [come/arrive], how many now?; It costs {a} and {b} [euros/dollars], how much [together/in
     total/is that]?; [Total/The total] of {a} and {b}?; I got {a} points and {b} points, what is my
-    total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?; I am {a} now, how old will I
-    be in {b} years?; My [sister/brother/cousin] is {a} and I am {b} years older, how old am I?; The
-    [bus/train] has {a} people in it and {b} more get on, how many [are on it now/is that]?; I
-    walked {a} minutes and then {b} more, how long did I walk?; There are {a} red and {b} blue
-    [balls/pens/flowers], how many [in all/altogether]?; I saved {a} [euros/dollars] and my
-    [grandma/uncle] gives me {b}, how much money do I have [now/then]?; [Bread/Milk/The book] costs
-    {a} and [cheese/tea/the pen] costs {b}, what do I pay?; Start at {a} and count {b} further,
-    where do you [stop/end/arrive]?; Go up {b} from {a}.; {b} more than {a} is [what?/how
-    much?/...]; Put {a} and {b} together, what do you get?; Increase {a} by {b}.; We were {a} and
-    {b} [friends/guests/children] joined us, how many are we now?; My book has {a} pages and the
-    other has {b}, how many pages is that?; If you add {b} onto {a}, you get ...; {a} and {b} more
-    make ...; I ate {a} [nuts/grapes/sweets] and my friend ate {b}, how many did we eat?; I owe him
-    {a} and I owe her {b}, how much do I owe [/in all]?; I read {a} pages on Monday and {b} on
-    Tuesday, how many on both days?; My basket has {a} eggs, another has {b}, how many eggs are
-    there?; The film takes {a} minutes and the way home {b}, how many minutes in all?"""
+    total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?"""
 PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
     of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
@@ -2039,16 +1665,7 @@ PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you mul
     that/please/how much]; {a} times {b}; {a} [bags/boxes] with {b} [apples/pens] each, how many?;
     If I have {a} boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a}
     multiplied [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b};
-    Calculate the product of {a} and {b}.; There are {a} rows of {b} chairs, how many chairs?; {a}
-    [children/guests] get {b} sweets each, how many sweets do I need?; A ticket costs {a}
-    [euros/dollars], what do {b} tickets cost?; I work {a} hours a week, how many hours is that in
-    {b} weeks?; I pay {a} a month, how much is it after {b} months?; {a} buses carry {b} people
-    each, how many people [is that/altogether]?; {a} groups of {b} make [how many/what]?; {a} lots
-    of {b} is [how much/what]?; If you multiply {a} [by/with] {b}, you get ...; Every day I read {a}
-    pages, how many pages in {b} days?; A garden is {a} metres long and {b} metres wide, how many
-    square metres is it?; A box holds {a} eggs, how many eggs are in {b} boxes?; Each of {a} trees
-    has {b} apples, how many apples [are there/in all]?; What comes out when I multiply {a}
-    and {b}?"""
+    Calculate the product of {a} and {b}.; There are {a} rows of {b} chairs, how many chairs?"""
 DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please subtract] {b} from
     {a}.; What is the difference of {a} and {b}?; What is {a} take away {b}?; {a} take away {b}; {a}
     minus {b}, [what is that/please/how much]; I have {a} [apples/cakes/sweets] and [eat/give
@@ -2056,15 +1673,7 @@ DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please 
     do I have?; If I have {a} [pens/hats] and [lose/sell] {b}, how many do I have?; How much is left
     of {a} without {b}?; There were {a} [birds/people] and {b} [went away/are gone], how many now?;
     {a} less {b} is?; How much more is {a} than {b}?; {b} of {a} [cakes/chairs] are gone, how many
-    are left?; I am {a} and my [sister/cousin/friend] is {b}, how many years are between us?; {a}
-    people are on the [bus/train] and {b} get off, how many stay on?; I need {a} [euros/dollars] and
-    have {b}, how much is missing?; It costs {b} and I pay with {a}, how much do I get back?; The
-    film lasts {a} minutes and {b} are over, how many minutes are left?; What must I add to {b} to
-    get {a}?; {b} and how much more make {a}?; [Reduce/Lower] {a} by {b}.; My book has {a} pages and
-    I have read {b}, how many are still to read?; If you take {b} off {a}, you get ...; {a} without
-    {b}, what remains?; There are {a} children and {b} of them are boys, how many girls?; Count back
-    {b} from {a}, where do you end?; By how much is {b} smaller than {a}?; I had {a} sweets and my
-    [sister/brother] took {b}, what is left for me?"""
+    are left?"""
 SIGNS = {"*": [" * ", "*", " times ", " x ", " multiplied by "], "-": [" - ", "-", " minus "],
          "+": [" + ", "+", " plus "]}
 TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -2390,8 +1999,9 @@ def syllables(rng):
 
 @functools.lru_cache
 def spare_parts():
-    """What spliced names are made of: real words of one piece."""
-    return sorted(word for word in real_names() if word.isalpha() and len(word) > 3)
+    """What spliced names are made of: the names of real things that are of one piece."""
+    words = {word.lower() for f in facts() for word in (f.subject, f.answer)}
+    return sorted(word for word in words if word.isalpha() and len(word) > 4)
 
 
 def invent(rng, split=TRAIN, person=False):
@@ -2406,7 +2016,7 @@ def invent(rng, split=TRAIN, person=False):
         elif draw < .5:
             name = syllables(rng)
         elif draw < .85:
-            name = rng.choice(spare_parts())[:rng.randint(1, 5)] + word[-rng.randint(3, 5):]
+            name = rng.choice(spare_parts())[:rng.randint(2, 4)] + word[-rng.randint(3, 4):]
         else:
             name = syllables(rng)[:5].rstrip("aeiou") + rng.choice(COUNTRY_ENDS)
         # Short names, and those that look like a plural, might be a word of training text, too.
