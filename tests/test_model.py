@@ -52,6 +52,17 @@ def test_a_value_has_an_addend_of_its_token_alone():
     assert not model.GPT(model.GPTConfig(17)).blocks[0].value.weight.any()      # at first nothing
 
 
+def test_queries_and_keys_fit_by_their_direction_alone():
+    """Three times as long, they find the same; only a value's length counts."""
+    net, x, ids = tiny(), torch.randn(2, 5, 16), torch.randint(0, 17, (2, 5))
+    block, where = net.blocks[0], (ids, net.angle[:5], net.mask[:5, :5])
+    before = block.attention(x, *where)
+    block.qkv.weight.data[:32] *= 3
+    assert torch.allclose(block.attention(x, *where), before, atol=1e-4)
+    block.qkv.weight.data[32:] *= 3
+    assert not torch.allclose(block.attention(x, *where), before, atol=.1)
+
+
 def test_each_weight_has_one_optimizer_and_lookups_cost_nothing():
     net = tiny()
     optimized = [id(p) for opt in model.make_optimizers(net, 1, 1)
