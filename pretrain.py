@@ -10,7 +10,7 @@ manners (quarrels, myths, advertisements, questions without answers), mixed as i
 then cleaned; beside it logs of chats. Its tables and grammar are the appendix, most of this file.
 Simpler than GPT-3: two million parameters, a thousand facts.
 
-    python pretrain.py                  a few minutes on two cores; then it knows 97 of 100 facts
+    python pretrain.py                  a few minutes on two cores; then it knows 98 of 100 facts
     python pretrain.py --masked         the other way to train, after it: fills gaps, out/masked.pt;
                                         reads twice as much, but no chats
     python pretrain.py --data FILE      your own UTF-8 text, a file or a folder (after python bpe.py
