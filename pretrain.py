@@ -2164,7 +2164,7 @@ def what_is_told(kind, k, rng, split):
 
 
 def any_words(rng, split):
-    """One to three words, the plainest thing to copy: names or, in training, words of any kind."""
+    """One to three words, the plainest thing to copy: invented ones or, in training, real names."""
     words = [invent(rng, split) if split or rng.random() < .5 else rng.choice(spare_parts())
              for _ in range(rng.choice((1, 1, 2, 2, 3)))]
     return " ".join(word.title() if rng.random() < .3 else word for word in words)

@@ -272,7 +272,7 @@ def test_what_somebody_wants_to_hear_is_all_there():
         assert prompt.right[1:-1] in prompt.messages[0]["content"]
 
 
-def test_words_to_copy_are_of_any_kind_but_held_out_for_tests(monkeypatch):
+def test_words_to_copy_are_invented_or_real_but_held_out_for_tests(monkeypatch):
     """One to three, with or without capital letters; to tests nothing but names of their split."""
     rng = random.Random(0)
     trained, tested = (" ".join(pretrain.any_words(rng, split) for _ in range(300)).split()
