@@ -84,6 +84,11 @@ def norm(x):
     return F.layer_norm(x, x.shape[-1:])
 
 
+def look_up(table, ids):
+    """The vectors of ids in a table, 0 where an id is -1: no token stands there."""
+    return table(ids.clamp(min=0)) * (ids >= 0)[..., None]
+
+
 def rotate(x, angle):
     """RoPE: each pair of numbers in x (..,D), as one complex number, turns with the position."""
     # Multiplying a complex number by one of length 1 turns it by that one's angle.
@@ -111,13 +116,16 @@ class Block(nn.Module):
         self.up = Linear(C, 4 * C, bias=False)
         self.down = Linear(4 * C, C, bias=False)
 
-    def attention(self, x, ids, angle, mask, cache=None, layer=0):
+    def attention(self, x, ids, angle, mask, same=None, cache=None, layer=0):
         """What each token takes over from those before it: x (B,T,C), ids (B,T) -> (B,T,C)."""
         B, T, C = x.shape
         # Each token asks a question q, and offers a key k to be found by and a value v.
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
         # To v it adds what it always offers, whatever x has become: its value embedding.
         v = v + self.value(ids).view_as(v).to(x.dtype)
+        # What followed when these two tokens stood here last? One block is given how to find it.
+        if same is not None:
+            q, k = (x + more.view_as(x).to(x.dtype) for x, more in zip((q, k), same))
         # Of one length, they fit by their direction alone. Turning them by their places makes
         # q k' depend on the distance between them.
         q, k = rotate(norm(q), angle), rotate(norm(k), angle)
@@ -127,9 +135,9 @@ class Block(nn.Module):
         y = attend(q, k, v, mask)                                            # (B,H,T,D)
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
-    def forward(self, x, ids, angle, mask, cache=None, layer=0):
+    def forward(self, x, ids, angle, mask, same=None, cache=None, layer=0):
         # Look at the others, then think about what was found: each adds to x, nothing is replaced.
-        x = x + self.attention(norm(x), ids, angle, mask, cache, layer)
+        x = x + self.attention(norm(x), ids, angle, mask, same, cache, layer)
         return x + self.down(self.up(norm(x)).relu_().square())
 
 
@@ -142,15 +150,16 @@ class GPT(nn.Module):
         self.dtype = best_dtype()
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)            # the head too: tied
         self.smear = nn.Parameter(torch.zeros(SMEAR, config.n_embd))
+        self.match = nn.Embedding(config.vocab_size, config.n_embd)
         self.sharpness = nn.Parameter(torch.zeros(()))       # log of a factor on all logits
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         for name, weight in self.named_parameters():
             zero = name.endswith(("out.weight", "down.weight", "value.weight", "smear",
                                   "sharpness"))
-            nn.init.normal_(weight, std=0.0 if zero else 0.02)
-        # How many weights a token is multiplied by, for WORK: value embeddings are looked up only.
+            nn.init.normal_(weight, std=0.0 if zero else 0.5 if name == "match.weight" else 0.02)
+        # How many weights a token is multiplied by, for WORK: the other tables are looked up only.
         self.size = sum(weight.numel() for name, weight in self.named_parameters()
-                        if not name.endswith("value.weight"))
+                        if not name.endswith(("value.weight", "match.weight")))
         # Fixed tables: the rotary angles of every position, as complex numbers of length 1, and
         # the causal mask, -inf wherever a token would look at a later one.
         T, half = config.block_size, config.n_embd // config.n_head // 2
@@ -170,27 +179,41 @@ class GPT(nn.Module):
         angle, mask = self.angle[:T], self.mask[:T, :T]
         if cache is not None:                                # skip on a first reading
             angle, mask = cache.next_places(self, T)
+        # Nothing stands before the first token of a text; a cache knows what stood before ids.
+        longer = F.pad(ids, (SMEAR, 0), value=-1)                            # (B,SMEAR+T)
+        if cache is not None:
+            longer = cache.longer = torch.cat([cache.tail, ids], 1)
         # Each token becomes a vector of width C, and takes over a little from those before it.
-        x = self.smeared(self.wte(ids), cache).to(self.dtype)                # (B,T,C)
+        x = self.smeared(look_up(self.wte, longer)).to(self.dtype)           # (B,T,C)
+        same = self.same(look_up(self.match, longer))                        # twice (B,T,C)
         # Every block adds to it.
         for layer, block in enumerate(self.blocks):
-            x = block(x, ids, angle, mask.to(self.dtype), cache, layer)
+            second = layer == min(1, len(self.blocks) - 1)
+            x = block(x, ids, angle, mask.to(self.dtype), same if second else None, cache, layer)
         return norm(x)
 
-    def smeared(self, x, cache=None):
-        """x (B,T,C) -> x_t + smear_0 * x_{t-1} + smear_1 * x_{t-2} + smear_2 * x_{t-3}: there is a
-        smear (C,) for each distance, and x is 0 before the first token.
+    def smeared(self, longer):
+        """(B,SMEAR+T,C) -> x_t + smear_0 * x_{t-1} + smear_1 * x_{t-2} + smear_2 * x_{t-3}, of the
+        last T: there is a smear (C,) for each distance.
 
         In "Ada Byron ... Ada" plain attention needs two layers to predict Byron: one to note that
         Byron stands after an Ada, one to find it. Mixed, Byron's vector contains Ada at once.
         """
-        # Nothing stands before the first token of a text; a cache knows what stood before x.
-        longer = F.pad(x, (0, 0, SMEAR, 0))                                  # (B,SMEAR+T,C)
-        if cache is not None:
-            longer = cache.longer = torch.cat([cache.tail, x], 1)
+        x = longer[:, SMEAR:]
         for back in range(1, SMEAR + 1):
             x = x + self.smear[back - 1] * longer[:, SMEAR - back:longer.size(1) - back]
         return x
+
+    def same(self, longer):
+        """(B,SMEAR+T,C) -> what the second block adds to q, and to k, each (B,T,C): to q what the
+        token and the one before it are, to k what the two tokens before it are.
+
+        The vectors of a table agree where the tokens do: in "Ada Byron ... Ada" the query of the
+        second Ada fits the key of Byron from the first step on, whatever the name. That of the
+        earlier token is rolled, so that "a b" is not "b a".
+        """
+        pair = longer[:, 1:] + longer[:, :-1].roll(2, -1)                    # (B,SMEAR-1+T,C)
+        return pair[:, SMEAR - 1:], pair[:, SMEAR - 2:-1]
 
     def logits(self, x):
         """x (..,C) -> (..,V): how well each token of the vocabulary would follow."""
@@ -268,13 +291,13 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
 class Cache:
     """Skip on a first reading: keys and values of all that each row has read, so that a new token
     costs one token's work. read (B,) counts a row's tokens, which is where its next one goes; tail
-    (B,SMEAR,C) are the vectors of its last ones."""
+    (B,SMEAR) are its last ones, -1 where there is none."""
 
     def __init__(self, config, B, S, device):
         D = config.n_embd // config.n_head
         self.kv = torch.zeros(config.n_layer, 2, B, config.n_head, S, D, device=device)
         self.read = torch.zeros(B, dtype=torch.long, device=device)
-        self.tail = torch.zeros(B, SMEAR, config.n_embd, device=device)
+        self.tail = torch.full((B, SMEAR), -1, device=device)
 
     def next_places(self, model, T):
         """For the next T tokens of each row: their angles (B,T,1,D/2) and their mask (B,1,T,S)."""

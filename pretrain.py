@@ -173,7 +173,7 @@ def make_model(args, tokenizer, device, dtype):
     # Weights, gradients and optimizers, and what a step remembers on its way: roughly, in bytes.
     per_token = 34 * args.depth * args.width + 3 * tokenizer.vocab_size
     weights = (12 * args.depth * args.width ** 2
-               + (args.depth + 1) * tokenizer.vocab_size * args.width)
+               + (args.depth + 2) * tokenizer.vocab_size * args.width)
     needed = 16 * weights + 4 * args.batch * args.block * per_token
     if device.type == "cpu" and hasattr(os, "sysconf"):
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -2065,6 +2065,15 @@ def imagine(rng, split=TRAIN, relation=None, world=None):
     return Fact(relation, subject, answer, like.key)
 
 
+def left_open(fact, rng):
+    """Something that is still unknown when the fact has been told: mostly the same of another
+    thing, else something else of this one -> Fact."""
+    if rng.random() < .7:
+        return imagine(rng, relation=fact.relation)
+    relation = rng.choice([r for r in TOLD if r != fact.relation])
+    return imagine(rng, relation=relation)._replace(subject=fact.subject)
+
+
 # ------------------------------------------------------------------------------------ talk, sums
 
 class Told(NamedTuple):
@@ -2297,15 +2306,19 @@ def calculation(rng, plain=False):
     if sign != "*" and rng.random() < .3:
         sizes = [(1000, 99999)]
     numbers = [rng.randint(*rng.choice(sizes)) for _ in range(2)]
-    if sign == "+" and rng.random() < .15:
-        numbers = [number(rng) for _ in range(3)]
+    signs = [sign]
+    if sign == "+" and rng.random() < .2:
+        # Three or four numbers, some of them taken away again: 12 + 7 - 4
+        signs = rng.choices("++-", k=rng.choice((2, 2, 3)))
+        most = rng.choice((9, 99, 999))
+        numbers = [rng.randint(1, most) for _ in range(len(signs) + 1)]
     elif sign != "*":
         # Only where a number has three digits: the others are added by heart.
         numbers = [max(numbers) + 100 * (sign == "+" and max(numbers) < 100), min(numbers)]
     # Which of the two comes first in a sum is left to chance.
     if sign == "+":
         rng.shuffle(numbers)
-    typed_in = f" {sign} ".join(map(str, numbers))
+    typed_in = str(numbers[0]) + "".join(f" {s} {n}" for s, n in zip(signs, numbers[1:]))
     if plain:
         return typed_in, f"What is {typed_in}?"
     # Half of them stand in a sentence, as a little story perhaps.
@@ -2313,9 +2326,11 @@ def calculation(rng, plain=False):
         ways = items({"+": SUMS_TOO, "*": PRODUCTS_TOO, "-": DIFFERENCES_TOO}[sign])
         return typed_in, with_numbers(rng.choice(ways), *numbers, rng)
     # Not "seventy-six" for 70 - 6.
-    between = rng.choice(SIGNS[sign])
-    shown = in_words(numbers, rng) if between[0] == " " else map(str, numbers)
-    return typed_in, capitalised(rng.choice(items(PRODUCTS)).format(between.join(shown)))
+    between = [rng.choice(SIGNS[s]) for s in signs]
+    spaced = all(b[0] == " " for b in between)
+    shown = in_words(numbers, rng) if spaced else list(map(str, numbers))
+    text = shown[0] + "".join(b + n for b, n in zip(between, shown[1:]))
+    return typed_in, capitalised(rng.choice(items(PRODUCTS)).format(text))
 
 
 # ------------------------------------------------------------------------------- what people write
@@ -2432,8 +2447,8 @@ def quiz(rng):
     text = " ".join(state(f, rng) for f in known)
     lines = [text.lower() if small else text]
     for f in rng.choices(known, k=rng.choice((2, 3, 3, 4))):
-        # Sometimes about another one, of which nothing was told.
-        other = imagine(rng, relation=f.relation) if rng.random() < .33 else None
+        # Sometimes about what was not told.
+        other = left_open(f, rng) if rng.random() < .35 else None
         lines += [typed(question(other or f, rng), rng, small or None),
                   "I do not know." if other else say(f)]
     if rng.random() < .5:                    # told and asked in one breath
@@ -2528,8 +2543,8 @@ def chat(rng):
         text = state(fact, rng)
         text = announced(text, rng) if rng.random() < .3 else text
         lines = [typed(text, rng, False), NOTED]
-        # At times the question is about another one.
-        other = imagine(rng, relation=fact.relation) if rng.random() < .25 else None
+        # At times the question is about what nobody told.
+        other = left_open(fact, rng) if rng.random() < .3 else None
         last = [casually(asked_for(other or fact, rng), rng, TRAIN),
                 "I do not know." if other else say(fact)]
     for _ in range(rng.choice((1, 2, 3))):

@@ -39,7 +39,7 @@ from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT,
                       SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, announced, answer_sum, any_words,
                       as_tokens, ask_sum, bare, beginnings, calculation, capitalised, casually,
                       chat_logs, chatter, chatter_too, facts_of, imagine, in_small_letters, invent,
-                      items, liked, next_token_loss, number, put, question, related, rival, say,
+                      items, left_open, liked, next_token_loss, number, put, question, related, rival, say,
                       some_fact, state, tell, tiny_internet, together, turned_round, typed, unlike,
                       windows, with_numbers, without_manners, wonder)
 
@@ -167,7 +167,7 @@ def copy_line_end(model, tokenizer):
     # A text from Windows may have no other line ends than \r\n, which then are a token.
     line_end = tokenizer.ranks.get(b"\r\n", tokenizer.ranks[b"\n"])
     with torch.no_grad():
-        for table in [model.wte, *(block.value for block in model.blocks)]:
+        for table in [model.wte, model.match, *(block.value for block in model.blocks)]:
             for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
                 table.weight[tokenizer.specials[name]] = table.weight[line_end]
 
@@ -876,6 +876,8 @@ def told(rng, split, wording=TRAIN, answerable=None):
             for _ in range(rng.choice((0, 1)))]
     answerable = rng.random() < .66 if answerable is None else answerable
     asked = fact if answerable else imagine(rng, split, relation)
+    if not answerable and wording == TRAIN:
+        asked = left_open(fact, rng)
     if small:
         fact, asked = in_small_letters(fact), in_small_letters(asked)
 

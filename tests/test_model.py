@@ -68,7 +68,7 @@ def test_each_weight_has_one_optimizer_and_lookups_cost_nothing():
     optimized = [id(p) for opt in model.make_optimizers(net, 1, 1)
                  for group in opt.param_groups for p in group["params"]]
     assert sorted(optimized) == sorted(id(p) for p in net.parameters())
-    assert sum(p.numel() for p in net.parameters()) - net.size == 2 * 17 * 16
+    assert sum(p.numel() for p in net.parameters()) - net.size == 3 * 17 * 16
 
 
 def test_a_later_token_changes_nothing_before_it():
@@ -210,8 +210,8 @@ def test_smear_by_hand():
     """Each vector takes over shares of the three before it; before the first one stands nothing."""
     net = tiny()
     net.smear.data = torch.tensor([.5, .25, .125])[:, None].expand(3, 16).clone()
-    x = torch.zeros(1, 5, 16)
-    x[0, :, 0] = torch.tensor([8., 80, 800, 8000, 80000])
+    x = torch.zeros(1, 3 + 5, 16)
+    x[0, 3:, 0] = torch.tensor([8., 80, 800, 8000, 80000])
     wanted = [8, 80 + 4, 800 + 40 + 2, 8000 + 400 + 20 + 1, 80000 + 4000 + 200 + 10]
     assert net.smeared(x)[0, :, 0].tolist() == wanted
 
@@ -219,3 +219,41 @@ def test_smear_by_hand():
 def test_at_first_nothing_is_smeared():
     """The smear is learned from zero, as all that comes after it."""
     assert not model.GPT(model.GPTConfig(17)).smear.any()
+
+
+def test_where_nothing_stands_no_vector_is_looked_up():
+    table = torch.nn.Embedding(5, 3)
+    rows = model.look_up(table, torch.tensor([[-1, 4], [0, -1]]))
+    assert torch.equal(rows[0, 1], table.weight[4]) and torch.equal(rows[1, 0], table.weight[0])
+    assert not rows[0, 0].any() and not rows[1, 1].any()
+
+
+@pytest.mark.parametrize("text, found", [
+    ([1, 2, 7, 3, 4, 8, 1, 2], 2),                # after 1 2 stood 7
+    ([2, 1, 9, 5, 1, 2, 7, 3, 1, 2], 6),          # after 1 2, not after 2 1
+    ([5, 2, 9, 1, 2, 7, 1, 6, 4, 1, 2], 5)])      # both tokens count, not the last or first alone
+def test_untrained_it_finds_what_followed_the_same_two_tokens(text, found):
+    """By the vectors that the second block adds to queries and keys."""
+    torch.manual_seed(0)
+    net = model.GPT(model.GPTConfig(17))
+    ids = F.pad(torch.tensor([text]), (model.SMEAR, 0), value=-1)
+    q, k = net.same(model.look_up(net.match, ids))
+    assert (q[0, -1] @ k[0].T).argmax() == found
+
+
+def test_the_second_block_alone_is_told_what_is_the_same():
+    """Or the only one."""
+    for layers, told in ((1, [True]), (3, [False, True, False])):
+        net, same = model.GPT(model.GPTConfig(17, layers)), []
+        for block in net.blocks:
+            block.register_forward_pre_hook(lambda _, given: same.append(given[4] is not None))
+        net(torch.tensor([[1, 2, 3]]))
+        assert same == told
+
+
+def test_what_is_the_same_changes_what_is_looked_at():
+    net, ids = tiny(), torch.tensor([[1, 2, 3, 1, 2]])
+    before = net(ids)
+    net.match.weight.data.zero_()
+    assert torch.equal(net(ids)[:, 0], before[:, 0])         # one token can only look at itself
+    assert not torch.allclose(net(ids)[:, 4], before[:, 4])

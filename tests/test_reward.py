@@ -394,7 +394,7 @@ def test_each_prompt_counts_once_however_many_answers_it_has(home, monkeypatch):
     gpt, tokenizer, _ = model.load_checkpoint("out/sft.pt")
     rm = scrambled(reward.RewardModel(gpt))
     ranked = [reward.Comparison([sft.user("x")], [sft.written(text, tokenizer) for text in answers])
-              for answers in ("abcd", "ef")]
+              for answers in ("abcd", "yz")]
     args = SimpleNamespace(batch=2, seed=0, steps=1)
     wanted = [reward.ranking_loss(reward.score(
         rm, tokenizer, [sft.Prompt("known", c.messages)] * len(c.ranked), c.ranked)[None])
