@@ -10,12 +10,17 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
 - smear: the vectors of the three tokens before are added, with learned weights, so that the first
   block can already look for "what followed when these stood here last?";
+- match vectors: in the second block a table of its own adds to q and k which tokens these are, so
+  that from the first step on "what followed when these two stood here last?" has an answer. With
+  them a told fact is repeated without a slip in NN instead of NN %, of names that no text has, and
+  the held-out loss is N.NNN instead of N.NNN nats (700 steps, seed 0), at some N % of a training
+  step's time;
 - queries and keys are normalised before they are compared, so that no token drowns out the others
-  by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps, seed 0), at some
-  2 % of a training step's time;
+  by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps, seed 0, no match
+  vectors), at some 2 % of a training step's time;
 - value embeddings: in each block a table adds to a token's value v what that token always offers,
   whatever x has become. It costs some 6 % of a training step's time, and the held-out loss is
-  1.24 instead of 1.28 nats (2,500 steps, --lr .04, seed 0, queries and keys not normalised);
+  1.24 instead of 1.28 nats (2,500 steps, --lr .04, seed 0, neither normalised nor matched);
 - squared ReLU, no biases, LayerNorm without weights: cheaper, and the loss is no worse;
 - output projections start at zero: at first each block hands its input on untouched;
 - a factor on all logits that is learned: one number by which PPO can make a model surer;

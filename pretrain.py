@@ -1107,8 +1107,8 @@ BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {an
     {noun} {verb}s]?; [Why/Why not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are
     you/am I] here?; What is the [name/price/colour/size] of the {noun}?; Which {noun} [do you
     like/is better, {name} or {name}]?; Who killed {person}?; Who is taller, {person} or {person}?;
-    Did {person} {verb}?; What [colour is/is the name of] my {noun}?; Who is my {noun}?; How old am
-    I?; What [am I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name}
+    Did {person} {verb}?; What [colour is/is the name of] my {noun}?; Who is my {noun}?; What [am
+    I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name}
     in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun} is this?; [Name/List]
     [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the difference between a
     {noun} and a {noun}?"""
@@ -1801,16 +1801,16 @@ def say(fact, answer=None):
 
 
 def turned_round(fact):
-    """Paris is the capital of France."""
+    """Paris is the capital of France; big is the opposite of small: no capital letter is added."""
     noun = RELATIONS[fact.relation]["nouns"][0].format(s=fact.subject)
-    return capitalised(f"{fact.answer} is {noun}.")
+    return f"{fact.answer} is {noun}."
 
 
 def state(fact, rng):
     """The fact as a sentence, at times the other way round or in other words."""
     draw = rng.random()
     if draw < .12 and fact.relation not in ("kind", "year"):
-        return turned_round(fact)
+        return capitalised(turned_round(fact))
     also = RELATIONS[fact.relation].get("also", [])
     if draw < .35 and also:
         template = rng.choice(also)

@@ -39,9 +39,9 @@ from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT,
                       SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, announced, answer_sum, any_words,
                       as_tokens, ask_sum, bare, beginnings, calculation, capitalised, casually,
                       chat_logs, chatter, chatter_too, facts_of, imagine, in_small_letters, invent,
-                      items, left_open, liked, next_token_loss, number, put, question, related, rival, say,
-                      some_fact, state, tell, tiny_internet, together, turned_round, typed, unlike,
-                      windows, with_numbers, without_manners, wonder)
+                      items, left_open, liked, lowered, next_token_loss, number, put, question,
+                      related, rival, say, some_fact, state, tell, tiny_internet, together,
+                      turned_round, typed, unlike, windows, with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -782,7 +782,7 @@ def rewrite(rng, split):
         return rewrite(rng, split)
     text = f"{rng.choice(items(REWRITE))} {say(fact)}"
     return Prompt("rewrite", [user(text)], f"In other words: {turned_round(fact)}",
-                  f"In other words: {say(fact)}")
+                  f"In other words: {lowered(say(fact))}")
 
 
 def told_by_user(rng, split, wording, new, tells=None, small=None):

@@ -224,7 +224,7 @@ def test_the_encyclopedia_never_lies():
     truths = set()
     for fact in pretrain.facts():
         turned = pretrain.turned_round(fact)
-        truths |= {pretrain.say(fact), turned, f"In other words: {turned}"}
+        truths |= {pretrain.say(fact), pretrain.capitalised(turned), f"In other words: {turned}"}
         verb = "are" if fact.subject.endswith("s") and fact.subject[-2:] != "ss" else "is"
         truths |= {pretrain.with_an(way.format(s=fact.subject, a=fact.answer, v=verb))
                    for way in pretrain.RELATIONS[fact.relation].get("also", [])}
