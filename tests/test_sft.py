@@ -379,14 +379,16 @@ def test_demonstrators_use_the_calculator():
         prompt = sft.product(rng)
         turn, result = sft.call(prompt.call)
         typed_in = turn["content"].removeprefix("calculator: ")
-        numbers, sign = [int(n) for n in typed_in.split()[::2]], typed_in.split()[1]
+        numbers, signs = [int(n) for n in typed_in.split()[::2]], typed_in.split()[1::2]
         asked = prompt.messages[0]["content"]
         found = [int(n) for n in re.findall(r"\d+", asked)]
         assert sorted(found) == sorted(numbers) or not found                     # forty-two
         a, b, *more = numbers
-        assert int(result["content"]) == {"*": a * b, "-": a - b, "+": sum(numbers)}[sign]
+        wanted = a * b if signs == ["*"] else a + sum(int(s + str(n))
+                                                      for s, n in zip(signs, [b, *more]))
+        assert int(result["content"]) == wanted
         # Two numbers of two digits at most are added without it.
-        assert sign != "+" or more or max(a, b) > 99
+        assert signs != ["+"] or max(a, b) > 99
         assert prompt.right.endswith(f" {result['content']}.")
     chats = sft.demonstrations(2000, 0)
     called = [chat for chat in chats if chat[-2]["role"] == "tool"]

@@ -447,7 +447,7 @@ NUMBERS = pretrain.DIGITS + pretrain.TEENS + [
 
 
 def test_a_calculation_is_what_its_question_asks_for():
-    """Digits or words, two numbers or three; sums that are added by heart are left out."""
+    """Digits or words, two numbers to four; sums that are added by heart are left out."""
     words = {word.replace("-", dash): n for n, word in enumerate(NUMBERS) for dash in "- "}
     number_word = re.compile(r"\b(" + "|".join(sorted(words, key=len, reverse=True)) + r")\b")
     rng, longest, in_words, told_in_words = random.Random(0), 0, 0, 0
@@ -465,11 +465,11 @@ def test_a_calculation_is_what_its_question_asks_for():
             assert asked == numbers[::-1]
         told_in_words += "-" in typed_in and bool(
             re.search("left|away|less|difference|off|without|back|missing", text))
-        assert len(numbers) == 3 or "+" not in typed_in or max(numbers) > 99
+        assert len(numbers) > 2 or "+" not in typed_in or max(numbers) > 99
         # 70 - 6 is not "seventy-six".
         assert not (spelled and re.search(r"\d-\d", text)), text
         longest, in_words = max(longest, *numbers), in_words + spelled
-    assert longest > 9999 and 80 < in_words < 500 and 80 < told_in_words < 250
+    assert longest > 9999 and 80 < in_words < 500 and 60 < told_in_words < 250
     assert pretrain.calculation(random.Random(1), plain=True)[1].startswith("What is ")
 
 
@@ -484,7 +484,7 @@ def test_what_a_calculator_said_is_right_wherever_it_is_read():
         typed_in = lines[i].removeprefix(pretrain.CALL)
         a, sign, b, *more = typed_in.split()
         result = {"*": int(a) * int(b), "-": int(a) - int(b), "+": int(a) + int(b)}[sign]
-        result += sum(map(int, more[1::2]))
+        result += sum(int(s + n) for s, n in zip(more[::2], more[1::2]))
         assert lines[i + 1:i + 3] == [str(result), f"{typed_in} is {result}."]
 
 
@@ -590,3 +590,15 @@ def test_held_out_phrasings_are_new_in_their_order_not_in_their_words(lines, spl
     for template in templates(split):
         own = re.findall("[a-z]+", normal(re.sub(r"{\w*}\w*", "", template)))
         assert set(own) <= words, template
+
+
+def test_what_a_told_fact_leaves_open():
+    """The same of another thing, or something else of this one: both are asked, neither is told."""
+    rng, kinds = random.Random(0), Counter()
+    for _ in range(200):
+        fact = pretrain.imagine(rng)
+        other = pretrain.left_open(fact, rng)
+        same = other.subject == fact.subject
+        assert same != (other.relation == fact.relation)
+        kinds[same] += 1
+    assert 30 < kinds[True] < 90
