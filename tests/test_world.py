@@ -1,6 +1,7 @@
 """The tiny internet: what may be asked where, and that what is held out really is."""
 import random
 import re
+from collections import Counter
 
 import pytest
 
