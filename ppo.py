@@ -256,7 +256,7 @@ def flags():
     """What can be set from the command line, with the usual range -> argparse parser."""
     parser = arguments(
         __doc__, "JSON lines of prompts", steps=(60, "iterations"),
-        batch=(64, "answers an iteration"), beta=(.15, "price of a nat of KL; .05 to .3"),
+        batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
         lr=(2e-4, "of the policy; 1e-5 to 3e-4"),
         lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
         lr_sharpness=(.1, "of the log of the factor on all logits"),
