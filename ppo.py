@@ -183,9 +183,11 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             moved = how_far(logp.detach() - logp_old, mask, args.clip)
             if moved["KL of update"] > args.max_kl:
                 break
-            # One backward pass serves both: policy and critic share no weights.
-            loss = (policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
-                    + value_loss(values, returns, mask))
+            # At first the critic learns alone: while it expects nothing, advantages are noise. Then
+            # one backward pass serves both: policy and critic share no weights.
+            loss = value_loss(values, returns, mask)
+            if iteration >= min(args.warm_up, args.steps - 1):
+                loss = loss + policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
             optimizer.zero_grad()
             loss.backward()
             for net in (policy, critic):
@@ -263,6 +265,7 @@ def flags():
         epochs=(2, "updates from one batch; 1 to 4"),
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
         max_kl=(.05, "KL of update that ends a batch's updates; .01 to .1"),
+        warm_up=(8, "iterations in which only the critic learns"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--no-checker", action="store_true",
                         help="the reward model judges sums, too")

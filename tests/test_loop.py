@@ -16,7 +16,7 @@ import sft
 import tiny
 
 ARGS = dict(steps=1, seed=0, batch=3, max_tokens=4, beta=.1, lam=.95, epochs=3, clip=.2,
-            max_kl=1e9)
+            max_kl=1e9, warm_up=0)
 
 
 def tiny_gpt(seed, vocab_size=4, block_size=8):
@@ -64,8 +64,8 @@ def one_update(ids, mask, scores, reference=0, kind=None, lr=1e-2, **change):
     models = policy, critic, tiny_gpt(reference), Scores(scores)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ppo, "rollout", lambda *args: (ids, mask, lengths, answers))
-        (_, diagnostics, _), = ppo.train(models, opt, None, [ask(sft.user("x"))],
-                                         SimpleNamespace(**ARGS | change))
+        _, diagnostics, _ = next(ppo.train(models, opt, None, [ask(sft.user("x"))],
+                                           SimpleNamespace(**ARGS | change)))
     return policy, critic, opt, diagnostics
 
 
@@ -108,6 +108,15 @@ def test_early_stop_comes_before_the_step():
     once, _, _, _ = one_update(*a_batch(), epochs=1)
     assert torch.equal(flat(stopped), flat(once)) and not torch.equal(flat(once), flat(policy))
     assert {int(kept["step"]) for kept in opt.state.values()} == {1}
+
+
+def test_at_first_the_critic_learns_alone():
+    """In a run of two iterations with --warm-up 8 the first one: the policy then stays SFT."""
+    policy, critic, _, _ = one_update(*a_batch(), kind=torch.optim.SGD, steps=2, warm_up=8)
+    assert torch.equal(flat(policy), flat(tiny_gpt(0)))
+    assert not torch.equal(flat(critic), flat(tiny_critic()))
+    policy, _, _, _ = one_update(*a_batch(), steps=2, warm_up=0)
+    assert not torch.equal(flat(policy), flat(tiny_gpt(0)))
 
 
 def test_an_update_is_the_equations_in_their_order():

@@ -86,7 +86,7 @@ def a_step_of_ppo(monkeypatch, steps=4):
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda weights, norm: clips.append(
         (len(list(weights)), norm)) or real(gpt.parameters(), norm))
     args = SimpleNamespace(steps=steps, seed=0, batch=2, max_tokens=4, beta=.1, lam=.95, epochs=1,
-                           clip=.2, max_kl=9, no_checker=True)
+                           clip=.2, max_kl=9, warm_up=0, no_checker=True)
     optimizer = torch.optim.SGD([*gpt.parameters(), *critic.parameters()], lr=.1)
     judge = lambda ids, lengths: torch.tensor([1., -1.])
     prompts = [sft.Prompt("known", [sft.user("x")])]
