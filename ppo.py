@@ -183,8 +183,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             moved = how_far(logp.detach() - logp_old, mask, args.clip)
             if moved["KL of update"] > args.max_kl:
                 break
-            # At first the critic learns alone: while it expects nothing, advantages are noise. Then
-            # one backward pass serves both: policy and critic share no weights.
+            # At first the critic learns alone: while it expects nothing, advantages are noise.
             loss = value_loss(values, returns, mask)
             if iteration >= min(args.warm_up, args.steps - 1):
                 loss = loss + policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
@@ -193,8 +192,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             for net in (policy, critic):
                 torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
-            for net in (policy, critic):
-                check_finite(net, loss)
+            check_finite(torch.nn.ModuleList([policy, critic]), loss)
 
         penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,)
         found = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
