@@ -58,7 +58,7 @@ from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
 
 # What is asked here: more than in the rankings of facts and of what a program can check, and less
 # of what nobody can know: with a quarter of such prompts the policy came to deny what it knew.
-PROMPTS = ASKED | {"known": 42, "unknown": 15, "beyond": 18, "small talk": 22, "sum": 24,
+PROMPTS = ASKED | {"known": 42, "unknown": 17, "beyond": 21, "small talk": 22, "sum": 24,
                    "calculator": 18, "told": 18}
 CHECKED = ("sum", "call", "product")     # kinds of prompts whose answers a program can check
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
@@ -256,7 +256,7 @@ def flags():
     """What can be set from the command line, with the usual range -> argparse parser."""
     parser = arguments(
         __doc__, "JSON lines of prompts", steps=(60, "iterations"),
-        batch=(64, "answers an iteration"), beta=(.1, "price of a nat of KL; .05 to .3"),
+        batch=(64, "answers an iteration"), beta=(.12, "price of a nat of KL; .05 to .3"),
         lr=(2e-4, "of the policy; 1e-5 to 3e-4"),
         lr_critic=(3e-4, "of the critic; 1e-4 to 1e-3"),
         lr_sharpness=(.1, "of the log of the factor on all logits"),

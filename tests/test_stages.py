@@ -90,7 +90,7 @@ def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     monkeypatch.setattr(ppo, "measure", lambda *args: (0., 0., 0., 0.))
     ppo.main(["--out", str(out), "--quick", "--goodhart", "--batch", "4", "--max-tokens", "4"])
     said = capsys.readouterr().out
-    assert [f"arm: {name}" in said for name in ("beta 0.1", "beta 0", "gold")] == [True] * 3
+    assert [f"arm: {name}" in said for name in ("beta 0.12", "beta 0", "gold")] == [True] * 3
     assert (out / "goodhart.png").exists()
 
 
