@@ -20,7 +20,8 @@ Three KLs appear, in nats:
                     it is taken off their scores, so that the policy stays near SFT
     KL of update    how far the policy has moved away from the one that gave these answers, per
                     token, when last checked: updates stop once it exceeds --max-kl
-    KL to SFT       the first one again, measured on held-out prompts, for table and picture
+    KL to SFT       the first one again, on held-out prompts: of all kinds for the picture, first
+                    phrasings for the table
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
@@ -56,8 +57,8 @@ from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
 
 # -------------------------------------------------------------------------------------- objective
 
-# What is asked here: more than in the rankings of facts and of what a program can check, and less
-# of what nobody can know: with a quarter of such prompts the policy came to deny what it knew.
+# What is asked here: more than in the rankings of what a program can check, and less of what nobody
+# can know: with a quarter of such prompts the policy came to deny what it knew.
 PROMPTS = ASKED | {"known": 42, "unknown": 17, "beyond": 21, "small talk": 22, "sum": 24,
                    "calculator": 18, "told": 18}
 CHECKED = ("sum", "call", "product")     # kinds of prompts whose answers a program can check
@@ -157,7 +158,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         ids, mask, lengths, answers = rollout(policy, tokenizer, batch, args.max_tokens, generator)
 
         # 2. Score. The frozen models read the finished answers: the reward model, how good each
-        #    is; the reference, how likely SFT would have been to say it. A program checks sums.
+        #    is; the reference, how likely SFT would have been to say it. A program checks some.
         with torch.no_grad():
             proxy = reward_model(ids, lengths)                                       # (B,)
             logp_ref = log_probs(reference, ids, mask=mask)                          # (B,T-1)
