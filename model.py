@@ -12,10 +12,10 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
   the vector of Byron says that it stands after Ada, so that the first block can already find it;
 - match vectors: for the two tokens before the same is given instead of learned. In the second block
   a table of its own adds to q what this token and the one before it are, and to k what the two
-  before it are: "what followed when these two stood here last?" has an answer from the first step. With
-  them a told fact is repeated without a slip in NN instead of NN %, of names that no text has, and
-  the held-out loss is N.NNN instead of N.NNN nats (700 steps, seed 0), at some N % of a training
-  step's time;
+  before it are: "what followed when these two stood here last?" has an answer from the first step.
+  With them 86 instead of 69 % of told facts are said again without a slip, of names that no text
+  has, and the held-out loss is 1.393 instead of 1.403 nats (700 steps, seed 0), at some 1 % of a
+  training step's time;
 - queries and keys are normalised before they are compared, so that no token drowns out the others
   by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps, seed 0, no match
   vectors), at some 2 % of a training step's time;
