@@ -522,9 +522,9 @@ def pick_device(name):
 
 
 def best_dtype(device="cpu"):
-    """bf16 where the hardware multiplies its matrices faster, else fp32. A processor needs AMX to be
-    sure of that: with AVX-512's instructions alone bf16 took 1.3 times as long as fp32 on one
-    machine, and was 1.36 times as fast on another, where --dtype bf16 is worth a try."""
+    """bf16 where the hardware multiplies its matrices faster, else fp32. A processor needs AMX for
+    that: with AVX-512's instructions alone bf16 took 1.3 times as long as fp32 on one machine, and
+    was 1.36 times as fast on another, where --dtype bf16 is worth a try."""
     kind = torch.device(device).type
     cpu = kind == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", bool)()
     cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
