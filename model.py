@@ -17,8 +17,8 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
   has, and the held-out loss is 1.393 instead of 1.403 nats (700 steps, seed 0), at some 1 % of a
   training step's time;
 - queries and keys are normalised before they are compared, so that no token drowns out the others
-  by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps, seed 0, no match
-  vectors), at some 2 % of a training step's time;
+  by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps of an earlier
+  recipe, seed 0), at some 2 % of a training step's time;
 - value embeddings: in each block a table adds to a token's value v what that token always offers,
   whatever x has become. It costs some 6 % of a training step's time, and the held-out loss is
   1.24 instead of 1.28 nats (2,500 steps of an earlier recipe, seed 0);
@@ -212,12 +212,15 @@ class GPT(nn.Module):
         return x
 
     def same(self, longer):
-        """(B,SMEAR+T,C) -> what the second block adds to q, and to k, each (B,T,C): to q what the
-        token and the one before it are, to k what the two tokens before it are.
+        """m (B,SMEAR+T,C), the vectors of the match table -> what the second block adds to q and to
+        k, each (B,T,C), of the last T:
+
+            q_t += m_t + R m_{t-1}        this token and the one before it
+            k_t += m_{t-1} + R m_{t-2}    the two tokens before it
 
         The vectors of a table agree where the tokens do: in "is Ada Byron ... is Ada" the query of
-        the second Ada fits the key of Byron, whatever the name. The vector of the earlier token
-        is shifted by two places, so that "is Ada" is not "Ada is".
+        the second Ada fits the key of Byron, whatever the name. R shifts the vector of the earlier
+        token by two places, so that "is Ada" is not "Ada is".
         """
         pair = longer[:, 1:] + longer[:, :-1].roll(2, -1)                    # (B,SMEAR-1+T,C)
         return pair[:, SMEAR - 1:], pair[:, SMEAR - 2:-1]

@@ -266,7 +266,7 @@ def flags():
         epochs=(2, "updates from one batch; 1 to 4"),
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
         max_kl=(.05, "KL of update that ends a batch's updates; .01 to .1"),
-        warm_up=(8, "iterations in which only the critic learns"),
+        warm_up=(8, "first iterations, in which only the critic learns; never the last"),
         max_tokens=(40, "of an answer"))
     parser.add_argument("--no-checker", action="store_true",
                         help="the reward model judges sums, too")

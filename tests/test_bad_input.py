@@ -428,7 +428,7 @@ def test_chat_tokens_start_from_a_line_end_that_the_text_has(tokenizer):
         sft.copy_line_end(net, tok)
         row = tok.ranks[b"\r\n" if tok is windows else b"\n"]
         for name in ("<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"):
-            for table in (net.wte, net.blocks[0].value):
+            for table in (net.wte, net.match, net.blocks[0].value):
                 assert torch.equal(table.weight[tok.specials[name]], table.weight[row])
 
 

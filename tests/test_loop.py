@@ -119,6 +119,13 @@ def test_at_first_the_critic_learns_alone():
     assert not torch.equal(flat(policy), flat(tiny_gpt(0)))
 
 
+def test_policy_and_critic_are_checked_before_they_are_saved(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ppo, "check_finite", lambda nets, loss: seen.extend(nets.parameters()))
+    policy, critic, _, _ = one_update(*a_batch(), epochs=1)
+    assert [*map(id, seen)] == [*map(id, [*policy.parameters(), *critic.parameters()])]
+
+
 def test_an_update_is_the_equations_in_their_order():
     """By the paper: rewards from policy minus reference; GAE; the critic's targets are the returns
     before whitening; the policy gets the whitened advantages; V at t has read ids[:, :t+1].

@@ -257,3 +257,13 @@ def test_what_is_the_same_changes_what_is_looked_at():
     net.match.weight.data.zero_()
     assert torch.equal(net(ids)[:, 0], before[:, 0])         # one token can only look at itself
     assert not torch.allclose(net(ids)[:, 4], before[:, 4])
+
+
+def test_what_is_the_same_is_added_to_queries_and_to_keys():
+    net, x, ids = tiny(), torch.randn(1, 5, 16), torch.randint(0, 17, (1, 5))
+    block, where = net.blocks[1], (ids, net.angle[:5], net.mask[:5, :5])
+    nothing, more = torch.zeros(1, 5, 16), torch.randn(1, 5, 16)
+    plain = block.attention(x, *where)
+    assert torch.equal(block.attention(x, *where, (nothing, nothing)), plain)
+    for same in ((more, nothing), (nothing, more)):
+        assert not torch.allclose(block.attention(x, *where, same), plain)
