@@ -26,7 +26,7 @@ Departures from GPT-2, which let a laptop learn more in the same minutes:
 - output projections start at zero: at first each block hands its input on untouched;
 - a factor on all logits that is learned: one number by which PPO can make a model surer;
 - no dropout: PPO compares log-probs of the same text, which must not be noisy;
-- blocks compute in bf16 where processor (AMX) or GPU are faster so; the weights stay fp32.
+- blocks compute in bf16 where processor or GPU are faster so; the weights stay fp32.
 
 Reading order: GPT, pick, generate. Below the banner "running a stage" stands what all stages need
 and no article mentions; at the end, a calculator as a tool, and a chat in the terminal.
@@ -46,6 +46,7 @@ import pathlib
 import re
 import signal
 import sys
+import time
 import zlib
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -267,15 +268,20 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
     device, longest = model.wte.weight.device, max(lengths)
     room = [min(max_new_tokens, config.block_size - n) for n in lengths]
 
-    # Read all prompts at once. Shorter ones are padded on the right, where no earlier token looks,
-    # and in the cache a row's new tokens overwrite its pads before anybody reads them.
-    ids = torch.tensor([list(p) + [0] * (longest - len(p)) for p in prompts], device=device)
-    cache = Cache(config, B, min(longest + max_new_tokens, config.block_size), device)
+    # Read all prompts at once, equal ones as one row. Shorter ones are padded on the right, where
+    # no earlier token looks, and in the cache a row's new tokens overwrite its pads before anybody
+    # reads them.
+    row_of = {prompt: row for row, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    ids = torch.tensor([p + (0,) * (longest - len(p)) for p in row_of], device=device)
+    cache = Cache(config, len(ids), min(longest + max_new_tokens, config.block_size), device)
     rows, done = list(range(B)), set()
     with in_fp32(model):
-        x = model.hidden(ids, cache)                                         # (B,T,C)
-        cache.advance(torch.tensor(lengths, device=device))
-        x = x[rows, cache.read - 1]                          # (B,C), at each prompt's last token
+        x = model.hidden(ids, cache)                                         # (rows of ids,T,C)
+        cache.advance(torch.tensor(list(map(len, row_of)), device=device))
+        # From here on each prompt has a row of its own.
+        copies = [row_of[tuple(prompt)] for prompt in prompts]
+        cache.keep(copies)
+        x = x[copies, cache.read - 1]                        # (B,C), at each prompt's last token
         while rows:
             # Pick the next token of every row. There is a random number for each row of the
             # beginning, so that what a row says does not depend on which others have finished.
@@ -328,9 +334,9 @@ class Cache:
         self.read = (self.read + n).clamp(max=self.kv.size(4) - 1)
 
     def keep(self, rows):
-        self.kv = self.kv[:, :, rows]
-        self.read = self.read[rows]
-        self.tail = self.tail[rows]
+        rows = torch.tensor(rows, dtype=torch.long, device=self.kv.device)
+        self.kv = self.kv.index_select(2, rows)              # as [:, :, rows], and faster
+        self.read, self.tail = self.read[rows], self.tail[rows]
 
 
 @contextlib.contextmanager
@@ -524,14 +530,24 @@ def pick_device(name):
     return torch.device(name)
 
 
+@functools.lru_cache
 def best_dtype(device="cpu"):
-    """bf16 where the hardware multiplies its matrices faster, else fp32. A processor needs AMX for
-    that: with AVX-512's instructions alone bf16 took 1.3 times as long as fp32 on one machine, and
-    was 1.36 times as fast on another, where --dtype bf16 is worth a try."""
+    """bf16 where the hardware multiplies matrices faster in it, else fp32. GPUs tell; a processor
+    is tried, since of those with instructions for bf16 some are twice as fast and some slower."""
     kind = torch.device(device).type
-    cpu = kind == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", bool)()
-    cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.bfloat16 if cpu or cuda else torch.float32
+    if kind != "cpu":
+        cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if cuda else torch.float32
+    fastest = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        square, times = torch.ones(512, 512, dtype=dtype), []
+        for _ in range(20):
+            began = time.perf_counter()
+            square @ square
+            times.append(time.perf_counter() - began)
+        fastest[dtype] = min(times)
+    faster = fastest[torch.bfloat16] < .7 * fastest[torch.float32]
+    return torch.bfloat16 if faster else torch.float32
 
 
 @torch.no_grad()

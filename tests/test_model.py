@@ -20,6 +20,36 @@ def tiny(vocab=17, seed=0):
     return net
 
 
+@pytest.mark.parametrize("seconds, best", [((1, .5), torch.bfloat16), ((1, .9), torch.float32),
+                                           ((1, 2), torch.float32)])
+def test_a_processor_computes_in_bf16_where_that_is_clearly_faster(monkeypatch, seconds, best):
+    cost, clock = dict(zip((torch.float32, torch.bfloat16), seconds)), [0.0]
+
+    class Square:
+        def __init__(self, rows, columns, dtype):
+            self.cost = cost[dtype]
+
+        def __matmul__(self, other):
+            clock[0] += self.cost
+    monkeypatch.setattr(model.torch, "ones", Square)
+    monkeypatch.setattr(model.time, "perf_counter", lambda: clock[0])
+    assert model.best_dtype.__wrapped__("cpu") == best
+
+
+def test_equal_prompts_are_read_once_and_answered_apart(monkeypatch):
+    """Each has random numbers of its own, as if it had been read alone."""
+    net, read, hidden = tiny(), [], model.GPT.hidden
+    monkeypatch.setattr(model.GPT, "hidden",
+                        lambda self, ids, cache=None: read.append(len(ids)) or hidden(self, ids, cache))
+    prompts = [[1, 2, 3], [4, 5], [1, 2, 3], [1, 2, 3]]
+    new = model.generate(net, prompts, 6, 1.0, None, torch.Generator().manual_seed(0))
+    assert read == [2] + [4] * 5 and new[0] != new[2] != new[3]
+    # A prompt that differs in its first token alone changes nothing for the others.
+    other = model.generate(net, [*prompts[:3], [7, 2, 3]], 6, 1.0, None,
+                           torch.Generator().manual_seed(0))
+    assert other[:3] == new[:3]
+
+
 def test_attention_equals_torch():
     q, k, v = torch.randn(3, 2, 2, 7, 8)
     mask = torch.full((7, 7), -torch.inf).triu(1)
