@@ -6,22 +6,20 @@ ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
 
     B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
-Departures from GPT-2, which let a laptop learn more in the same minutes:
+Departures from GPT-2, which let a laptop learn more in the same minutes. The numbers: held-out loss
+after 700 steps without one of them, seed 0; with all it is 1.389 nats.
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
-- smear: the vectors of the three tokens before are added, with learned weights: in "Ada Byron"
-  the vector of Byron says that it stands after Ada, so that the first block can already find it;
-- match vectors: for the two tokens before the same is given instead of learned. In the second block
-  a table of its own adds to q what this token and the one before it are, and to k what the two
-  before it are: "what followed when these two stood here last?" has an answer from the first step.
-  With them 86 instead of 69 % of told facts are said again without a slip, of names that no text
-  has, and the held-out loss is 1.393 instead of 1.403 nats (700 steps, seed 0), at some 1 % of a
-  training step's time;
-- queries and keys are normalised before they are compared, so that no token drowns out the others
-  by a long vector: the held-out loss is 1.347 instead of 1.379 nats (700 steps of an earlier
-  recipe, seed 0), at some 2 % of a training step's time;
-- value embeddings: in each block a table adds to a token's value v what that token always offers,
-  whatever x has become. It costs some 6 % of a training step's time, and the held-out loss is
-  1.24 instead of 1.28 nats (2,500 steps of an earlier recipe, seed 0);
+- smear (1.438): the vectors of the three tokens before are added, with learned weights: in "Ada
+  Byron" the vector of Byron says that it stands after Ada, so that the first block can already find
+  it;
+- match vectors (1.408): for the two tokens before the same is given instead of learned. In the
+  second block a table of its own adds to q what this token and the one before it are, and to k what
+  the two before it are: "what followed when these two stood here last?" has an answer from the
+  first step. Then 79 instead of 71 % of told facts with new names are said again without a slip;
+- queries and keys are normalised before they are compared (1.418), so that no token drowns out the
+  others by a long vector;
+- value embeddings (1.435): in each block a table adds to a token's value v what that token always
+  offers, whatever x has become;
 - squared ReLU, no biases, LayerNorm without weights: cheaper, and the loss is no worse;
 - output projections start at zero: at first each block hands its input on untouched;
 - a factor on all logits that is learned: one number by which PPO can make a model surer;

@@ -7,9 +7,9 @@ In: out/sft.pt and rankings of up to K = 6 answers to a prompt: four sampled fro
 demonstrators, a careful and a careless one (InstructGPT: K = 4 to 9 samples). Out: out/reward.pt,
 which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
-taste); article 4, 'Stage 3'.
-The people who rank are simulated: they have a gold score, documented in gold(), and see it through
-noise, so that two of them agree on 80 % of the pairs (InstructGPT's: 73 %). They are the appendix.
+taste); article 4, the first half of 'Stage 3'.
+The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
+see it through noise, so that two of them agree on 80 % of the pairs (InstructGPT's: 73 %).
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then

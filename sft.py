@@ -9,9 +9,9 @@ In: out/pretrain.pt and conversations of prompts and answers. Out: out/sft.pt an
 Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1: the sauce (the data)
 of this stage is pairs of prompt and answer, the topping (the objective) is that of pretraining.
 The demonstrators are like people: most are helpful, some rude, a few lazy, confidently wrong or
-fawning. They are only ever asked about one half of the world, and every accuracy about facts is of
-the other half: what is right there was read in pretraining. Prompts and demonstrators are the
-appendix.
+fawning. They are only ever asked about one half of the subjects, and every accuracy about facts is
+of the other half: what is right there was read in pretraining. Prompts and demonstrators are made
+in the appendix.
 Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer
