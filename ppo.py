@@ -324,10 +324,11 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
     held_out = [make_prompt(rng, VALIDATION, ASKED) for _ in range(20 if args.quick else 256)]
     history, seconds = [], 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
-    print("proxy: the reward model's score; gold: what the labeler really thinks; KL penalty:\n"
-          "nats per answer; entropy: nats per token; explained: share of the returns' variance\n"
-          "that the critic foresaw; KL of update: nats per token; clipped: tokens whose\n"
-          "probability moved too far; length: tokens; ended: share of answers that end")
+    print("proxy: the reward model's score (of calls, too, which nobody ranked); gold: what the\n"
+          "labeler really thinks; KL penalty: nats per answer; entropy: nats per token;\n"
+          "explained: share of the returns' variance that the critic foresaw; KL of update: nats\n"
+          "per token; clipped: tokens whose probability moved too far; length: tokens; ended:\n"
+          "share of answers that end")
     clock = time.perf_counter()
     for step, diagnostics, example in train(models, optimizer, tokenizer, prompts, args, by_gold):
         seconds += time.perf_counter() - clock       # of training alone
