@@ -28,8 +28,7 @@ out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'tra
 model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
 Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
 sampled in fp32 is scored in bf16 where that is fast.
-For the first --warm-up iterations only the critic learns: while it expects nothing, advantages are
-noise, and a policy that follows noise can drift into never knowing.
+For the first --warm-up iterations only the critic learns.
 
     python ppo.py                   a few minutes on two cores, then the final table
     python ppo.py --no-checker      the reward model judges sums, too
@@ -324,8 +323,8 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
     held_out = [make_prompt(rng, VALIDATION, ASKED) for _ in range(20 if args.quick else 256)]
     history, seconds = [], 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
-    print("proxy: the reward model's score (of calls, too, which nobody ranked); gold: what the\n"
-          "labeler really thinks; KL penalty: nats per answer; entropy: nats per token;\n"
+    print("proxy: the reward model's score (calls of the calculator were never ranked); gold:\n"
+          "what the labeler really thinks; KL penalty: nats per answer; entropy: nats per token;\n"
           "explained: share of the returns' variance that the critic foresaw; KL of update: nats\n"
           "per token; clipped: tokens whose probability moved too far; length: tokens; ended:\n"
           "share of answers that end")
