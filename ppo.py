@@ -406,8 +406,7 @@ def final_table(models, base, tokenizer, args, sft_extra):
 
     # At temperature 1: manners, and how often the labeler prefers PPO's answer to SFT's.
     prompts = held_out_prompts(4 if args.quick else None, n, args.seed)
-    answers = {"base": answer_all(base, tokenizer, prompts, seed=seed),
-               "SFT": answer_all(sft, tokenizer, prompts, seed=seed)}
+    answers = {"SFT": answer_all(sft, tokenizer, prompts, seed=seed)}
     # Best of 16: no training at all, the reward model chooses among SFT's answers.
     samples = sample(sft, tokenizer, prompts, 16, seed + 1)
     best = scores_and_golds(reward_model, tokenizer, prompts, samples)[0].argmax(1)
@@ -437,7 +436,7 @@ def final_table(models, base, tokenizer, args, sft_extra):
         cells = [f"{values[row]:16.3f}" if row in values else " " * 16 for values in table.values()]
         print(f"{row:34s}" + "".join(cells))
     print("\nsums: greedy; all else sampled at temperature 1, of first phrasings but for two rows")
-    show_answers(prompts, answers, reward_model, tokenizer)
+    show_answers(prompts, answers, base, reward_model, tokenizer)
     return shares | {f"{name}: {row}": x for name, values in table.items()
                      for row, x in values.items()}
 
@@ -458,15 +457,16 @@ def how_added(prompts, answers):
             "right by a wrong step": bad / max(1, out)}
 
 
-def show_answers(prompts, answers, reward_model, tokenizer):
+def show_answers(prompts, answers, base, reward_model, tokenizer):
     """Ten prompts, from SFT's worst answer by gold to its best, with what base, SFT and PPO say."""
     print("\nThe same prompts after each stage, from SFT's worst answer (by gold) to its best; in "
           "front the reward model's score:")
     order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], answers["SFT"][i]))
     for i in order[::max(1, len(order) // 10)][:10]:
         print(prompts[i].messages[-1]["content"])
-        for name in ("base", "SFT", "PPO"):
-            answer = answers[name][i]
+        said = {"base": answer_all(base, tokenizer, [prompts[i]])[0],
+                "SFT": answers["SFT"][i], "PPO": answers["PPO"][i]}
+        for name, answer in said.items():
             r = float(score(reward_model, tokenizer, [prompts[i]], [answer]))
             print(f"  {name:15s}{r:6.2f}  {answer.text!r}")
 
