@@ -153,7 +153,7 @@ class GPT(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        self.dtype = best_dtype()
+        self.dtype = torch.float32
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)            # the head too: tied
         self.smear = nn.Parameter(torch.zeros(SMEAR, config.n_embd))
         self.match = nn.Embedding(config.vocab_size, config.n_embd)
@@ -183,12 +183,9 @@ class GPT(nn.Module):
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
         angle, mask = self.angle[:T], self.mask[:T, :T]
+        longer = F.pad(ids, (SMEAR, 0), value=-1)            # nothing stands before a text's first
         if cache is not None:                                # skip on a first reading
-            angle, mask = cache.next_places(self, T)
-        # Nothing stands before the first token of a text; a cache knows what stood before ids.
-        longer = F.pad(ids, (SMEAR, 0), value=-1)                            # (B,SMEAR+T)
-        if cache is not None:
-            longer = cache.longer = torch.cat([cache.tail, ids], 1)
+            angle, mask, longer = cache.next_places(self, ids)
         # Each token becomes a vector of width C, and takes over a little from those before it.
         x = self.smeared(look_up(self.wte, longer)).to(self.dtype)           # (B,T,C)
         same = self.same(look_up(self.match, longer))                        # twice (B,T,C)
@@ -284,7 +281,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             # Pick the next token of every row. Finished rows draw a random number, too, so that
             # what a row says does not depend on which others have finished.
             u = torch.rand(B, generator=generator, device=generator and generator.device)
-            token = pick(model.logits(x), u[rows].to(device), temperature)   # (B,)
+            token = pick(model.logits(x), u[rows].to(device), temperature)   # (rows left,)
             for row, t in zip(rows, token.tolist()):
                 if row not in done:
                     answers[row].append(t)
@@ -297,7 +294,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
                 cache.keep(left)
             # Feed the tokens back: what was said is part of what is read next.
             if rows:
-                x = model.hidden(token[:, None], cache)[:, 0]                # (B,C)
+                x = model.hidden(token[:, None], cache)[:, 0]                # (rows left,C)
                 cache.advance(torch.ones_like(cache.read))
     return answers
 
@@ -313,10 +310,13 @@ class Cache:
         self.read = torch.zeros(B, dtype=torch.long, device=device)
         self.tail = torch.full((B, SMEAR), -1, device=device)
 
-    def next_places(self, model, T):
-        """For the next T tokens of each row: their angles (B,T,1,D/2) and their mask (B,1,T,S)."""
-        self.at = self.read[:, None] + torch.arange(T, device=self.read.device)       # (B,T)
-        return model.angle[self.at], model.mask[self.at, :self.at.max() + 1].unsqueeze(1)
+    def next_places(self, model, ids):
+        """For each row's next tokens, ids (B,T): their angles (B,T,1,D/2), their mask (B,1,T,S),
+        and themselves behind those that stood before (B,SMEAR+T)."""
+        self.longer = torch.cat([self.tail, ids], 1)
+        self.at = self.read[:, None] + torch.arange(ids.size(1), device=ids.device)   # (B,T)
+        mask = model.mask[self.at, :self.at.max() + 1].unsqueeze(1)
+        return model.angle[self.at], mask, self.longer
 
     def extend(self, layer, k, v):
         """A layer's new keys and values (B,H,T,D) -> all that have been read so far (B,H,S,D)."""
@@ -388,7 +388,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model, lr, lr_matrix, more=()):
-    """AdamW for embeddings, sharpness and more weights, Muon for the matrices of the blocks."""
+    """Muon for the matrices of the blocks, AdamW for all else: embeddings, smear, sharpness, and
+    more weights."""
     matrices = [part.weight for part in model.modules() if isinstance(part, Linear)]
     tables = [part.weight for part in model.modules() if isinstance(part, nn.Embedding)]
     return [adamw([([*tables, model.smear, model.sharpness, *more], lr)], eps=1e-8),
@@ -497,7 +498,8 @@ def arguments(doc, data, **flags):
 # What a flag may be: the least and the most. Counts are 1 or more; all others may be 0.
 LIMITS = {"seed": (0, 2 ** 63 - 1), "mix": (0, 10 ** 6), "lam": (0, 1), "block": (1, 2 ** 14),
           "width": (1, 2 ** 14), "depth": (1, 1000), "batch": (1, 10 ** 6),
-          "max_tokens": (1, 2 ** 14), "prompts": (1, 10 ** 7), "epochs": (1, 1000)}
+          "max_tokens": (1, 2 ** 14), "prompts": (1, 10 ** 7), "epochs": (1, 1000),
+          "warm_up": (0, 10 ** 9)}
 
 
 def start(args, *outputs):
@@ -525,7 +527,8 @@ def pick_device(name):
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     name = ("cuda" if found["cuda"] else "cpu") if name == "auto" else name
     if name != "cpu" and not found.get(name):
-        refuse(f"no device {name} here: auto and cpu are there {[k for k in found if found[k]]}")
+        there = ["auto", "cpu", *(kind for kind in found if found[kind])]
+        refuse(f"no device {name} here: choose from {', '.join(there)}")
     return torch.device(name)
 
 
@@ -604,7 +607,6 @@ def refuses_failures(main):
     """Makes a stage's main end with one line, too, where a file or the memory fails."""
     @functools.wraps(main)
     def refusing(argv=None):
-        """main, whose failures of files and memory become refuse()'s one line and exit code 2."""
         try:
             return main(argv)
         except OSError as error:
@@ -621,7 +623,7 @@ def run_stage(main):
     try:
         main()
     except KeyboardInterrupt:
-        print("\nstopped; pretrain.py --resume goes on from its last save")
+        print("\nstopped; only pretraining can go on from its last save: pretrain.py --resume")
         raise SystemExit(130) from None
 
 
@@ -723,8 +725,8 @@ def calculate(text):
         return "I can only add, subtract and multiply whole numbers."
     total = product = 0
     # product is the term that is being read; at + or - it is complete, and added to the total.
-    for operation, digits in re.findall(r"([-+*])\s*(-?\s*\d+)", f"+{text}"):
-        number = int(digits.replace(" ", ""))
+    for operation, digits in re.findall(r"([-+*])\s*(-?\d+)", f"+{text}"):
+        number = int(digits)
         if operation == "*":
             product *= number
         else:
@@ -780,8 +782,10 @@ def read_prompt(speaker, text, max_tokens):
 
 def reply(speaker, text, args):
     """Completes text or, in a chat, answers it and remembers both -> str."""
-    prompt, special = read_prompt(speaker, text, args.max_tokens), speaker.tokenizer.specials
-    earlier, said = sum(map(len, speaker.exchanges)), ""
+    special = speaker.tokenizer.specials
+    prompt = read_prompt(speaker, text, args.max_tokens)
+    earlier = sum(map(len, speaker.exchanges))       # tokens of the chat before this exchange
+    said = ""
     end = special["<|end|>" if speaker.chats else "<|endoftext|>"]
     for may_call in (speaker.chats, False):
         new = generate(speaker.model, [prompt], args.max_tokens, args.temperature, end,
@@ -817,6 +821,12 @@ def likeliest(speaker, text, args):
     return "\n".join(lines)
 
 
+def typed_lines():
+    """What is typed, line by line, until one is empty."""
+    while line := input(bpe.paint("you> ", "36")).strip():
+        yield line
+
+
 def main(argv=None):
     """A chat, one answer (--prompt) or the likeliest next tokens (--next) of checkpoints."""
     parser = argparse.ArgumentParser(description="Talk with checkpoints; an empty line ends it.")
@@ -841,12 +851,13 @@ def main(argv=None):
     speakers = [load_speaker(path, args) for path in args.checkpoints]
     if len({speaker.name for speaker in speakers}) < len(speakers):      # out/ppo.pt ex/ppo.pt
         speakers = [s._replace(name=path) for s, path in zip(speakers, args.checkpoints)]
-    respond, once = (reply, args.prompt) if args.next is None else (likeliest, args.next)
+    respond, once = reply, args.prompt
+    if args.next is not None:
+        respond, once = likeliest, args.next
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="surrogateescape")      # bytes that are not UTF-8 come through
-    typed = iter(lambda: input(bpe.paint("you> ", "36")).strip() or "quit", "quit")
     try:
-        for text in typed if once is None else [once.strip()]:
+        for text in typed_lines() if once is None else [once.strip()]:
             if re.search("[\ud800-\udfff]", text):
                 print("that is not UTF-8 text: please type it again")
                 continue

@@ -32,8 +32,8 @@ For the first --warm-up iterations only the critic learns.
 
     python ppo.py                   a few minutes on two cores, then the final table
     python ppo.py --no-checker      the reward model judges sums, too
-    python ppo.py --goodhart        three runs that go further (twice the steps, twice the learning
-                                    rate): --beta as it is, beta 0, gold itself
+    python ppo.py --goodhart        three runs without the checker that go further (twice the steps,
+                                    twice --lr): --beta as it is, beta 0, gold itself
     python ppo.py --data FILE       your own prompts, JSON lines {"prompt"}: no table, no picture
 """
 import copy
@@ -62,7 +62,8 @@ from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
 # can know: with a quarter of such prompts the policy came to deny what it knew.
 PROMPTS = ASKED | {"known": 42, "unknown": 17, "beyond": 21, "small talk": 22, "sum": 24,
                    "calculator": 18, "told": 18}
-CHECKED = ("sum", "call", "product")     # kinds of prompts whose answers a program can check
+# Whose answers a program can check, by Prompt.kind: a "calculator" prompt is a call or a product.
+CHECKED = ("sum", "call", "product")
 UNFINISHED = -3.0  # the score of an answer that never ended, in standard deviations of SFT's scores
 
 
@@ -115,14 +116,17 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
 def whiten(x, mask):
     """Mean 0 and standard deviation 1 over the masked tokens of the whole batch; 0 elsewhere: a
     step then does not depend on the scale of the scores (usual in PPO; InstructGPT is silent)."""
-    mean = (x * mask).sum() / mask.sum()
-    return (x - mean) / (variance(x, mask).sqrt() + 1e-8) * mask
+    return (x - masked_mean(x, mask)) / (variance(x, mask).sqrt() + 1e-8) * mask
+
+
+def masked_mean(x, mask):
+    """Over the tokens where mask is 1 -> scalar."""
+    return (x * mask).sum() / mask.sum()
 
 
 def variance(x, mask):
     """Of the masked tokens -> scalar."""
-    mean = (x * mask).sum() / mask.sum()
-    return ((x - mean) ** 2 * mask).sum() / mask.sum()
+    return masked_mean((x - masked_mean(x, mask)) ** 2, mask)
 
 
 def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
@@ -133,12 +137,12 @@ def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
     """
     rho = ((logp - logp_old) * mask).exp()
     worse = torch.maximum(-advantages * rho, -advantages * rho.clamp(1 - clip, 1 + clip))
-    return (worse * mask).sum() / mask.sum()
+    return masked_mean(worse, mask)
 
 
 def value_loss(values, returns, mask):
     """Half the mean squared error of the critic over the response tokens -> scalar."""
-    return 0.5 * ((values - returns) ** 2 * mask).sum() / mask.sum()
+    return 0.5 * masked_mean((values - returns) ** 2, mask)
 
 
 # ------------------------------------------------------------------------------------------ train
@@ -148,7 +152,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     critic, reference, reward model; only the first two ever change. The policy learns from its own
     answers: it is trained on answers like those that it will give."""
     policy, critic, reference, reward_model = models
-    checker = not (prompts or args.no_checker or by_gold)
+    checker = not (prompts or args.no_checker)
     mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}    # calls were never ranked
     for iteration in range(args.steps):
         # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
@@ -173,7 +177,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         values = critic.values(ids[:, :-1])                                          # (B,T-1)
         logp_old = logp.detach()
         rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
-        advantages, returns = gae(rewards, values.detach(), mask, 1.0, args.lam)
+        advantages, returns = gae(rewards, values.detach(), mask, lam=args.lam)
+        whitened = whiten(advantages, mask)
 
         # 4. Update. A few small steps from the same answers, whose advantages are whitened, until
         #    the policy has moved too far. The first reuses logp and values of 3: there rho is 1.
@@ -185,10 +190,11 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             moved = how_far(logp.detach() - logp_old, mask, args.clip)
             if moved["KL of update"] > args.max_kl:
                 break
-            # At first the critic learns alone: while it expects nothing, advantages are noise.
+            # At first the critic learns alone. It is a copy of the reward model, which has learned
+            # to judge finished answers: inside of them values, and so advantages, are noise.
             loss = value_loss(values, returns, mask)
             if iteration >= min(args.warm_up, args.steps - 1):
-                loss = loss + policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
+                loss = loss + policy_loss(logp, logp_old, whitened, mask, args.clip)
             optimizer.zero_grad()
             loss.backward()
             for net in (policy, critic):
@@ -198,7 +204,7 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
 
         penalties = ((logp_old - logp_ref) * mask).sum(1)                            # (B,)
         found = {"proxy": proxy.mean(), "gold": golds.mean(), "KL penalty": penalties.mean(),
-                 "entropy": -(logp_old * mask).sum() / mask.sum(),
+                 "entropy": -masked_mean(logp_old, mask),
                  "explained": 1 - variance(advantages, mask) / (variance(returns, mask) + 1e-8),
                  "length": mask.sum(1).mean(), "ended": np.mean([a.ended for a in answers])} | moved
         example = batch[0], answers[0], float(scores[0]), float(penalties[0])
@@ -206,8 +212,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
 
 
 def final_scores(batch, answers, judged, checker):
-    """What the answers earn: what the judge says, or the checker where a program can tell; one
-    that never ended gets UNFINISHED. judged (B,) -> (B,)."""
+    """What the answers earn: judged, what the reward model (or gold) says, or the checker's verdict
+    where a program can tell; one that never ended gets UNFINISHED. (B,) -> (B,)."""
     # An unfinished answer is bad, whatever it begins with.
     scores = []
     for prompt, answer, r in zip(batch, answers, judged.tolist()):
@@ -234,8 +240,8 @@ def how_far(log_rho, mask, clip):
     """
     log_rho = log_rho * mask
     rho = log_rho.exp()
-    return {"KL of update": float(((rho - 1 - log_rho) * mask).sum() / mask.sum()),
-            "clipped": float((((rho - 1).abs() > clip) * mask).sum() / mask.sum())}
+    return {"KL of update": float(masked_mean(rho - 1 - log_rho, mask)),
+            "clipped": float(masked_mean((rho - 1).abs() > clip, mask))}
 
 
 def rollout(policy, tokenizer, prompts, max_new_tokens, generator):
@@ -283,7 +289,7 @@ def main(argv=None):
     out, device, dtype = start(args, "ppo.pt", "goodhart.png" if args.goodhart else "ppo.png")
     sft, tokenizer, sft_extra = load_stage(out / "sft.pt", "sft", device, dtype)
     reward_model, _, reward_extra = load_reward(out / "reward.pt", device, dtype, tokenizer)
-    if reward_extra.get("sft", fingerprint(sft)) != fingerprint(sft):
+    if reward_extra.get("sft") != fingerprint(sft):
         print("warning: reward.pt learned from another sft.pt: run python reward.py again")
     if args.max_tokens >= sft.config.block_size:
         refuse(f"--max-tokens {args.max_tokens}: prompt and answer share {sft.config.block_size}")
@@ -360,7 +366,8 @@ def make_optimizer(policy, critic, args):
 @torch.no_grad()
 def kl_to_sft(policy, reference, tokenizer, prompts, answers):
     """KL to SFT: the mean of log policy(answer) - log reference(answer), in nats, over Answers that
-    the policy gave; in fp32, as they were sampled, which makes it an unbiased estimate."""
+    the policy gave; in fp32, as they were sampled, which makes it an unbiased estimate (but for the
+    rare answer that came after a call, which is left out of the text here)."""
     total = 0.0
     for i in range(0, len(answers), 64):
         # Both models read the very ids that were sampled, and only those of the answer count.
@@ -401,6 +408,7 @@ def final_table(models, base, tokenizer, args, sft_extra):
     # Only an sft.pt made of a user's chats has none.
     words = sft_extra.get("words") or vocabulary(args.seed, args.quick)
     shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, set(words), n)
+    # Of SFT's metrics those of measure_tasks(): "task: model: outcome".
     before = {name: x for name, x in sft_extra["metrics"].items() if name.count(": ") == 2}
     show_tasks(before | shares)
 
@@ -473,7 +481,8 @@ def show_answers(prompts, answers, base, reward_model, tokenizer):
 
 def show_cost(stages):
     """What each stage took; articles 1 and 2: pretraining takes nearly all of the compute."""
-    # Seconds depend on the machine, operations do not.
+    # Seconds, of training alone, depend on the machine. Tokens and operations do not; they include
+    # what was measured on the way.
     total = sum(metrics["flops"] for metrics in stages.values())
     print(f"\n{'':12s}{'seconds':>9s}{'million tokens':>16s}{'TFLOP':>9s}{'share':>7s}")
     for name, metrics in stages.items():
@@ -500,8 +509,9 @@ def draw(path, history, measured):
 # ---------------------------------------------------------------------- over-optimisation: Goodhart
 
 def goodhart(sft, reward_model, tokenizer, args, out, best_of):
-    """Three runs (arms) that go further, alike but for what they maximise, and their picture."""
-    args.lr, args.steps = 2 * args.lr, 2 * args.steps
+    """Three runs (arms) that go further, alike but for what they maximise, and their picture. No
+    program checks anything here: the proxy is all that there is to exploit."""
+    args.lr, args.steps, args.no_checker = 2 * args.lr, 2 * args.steps, True
     kinds = [(f"beta {args.beta}", args.beta, False), ("beta 0", 0.0, False), ("gold", 0.0, True)]
     arms = {}
     for name, beta, by_gold in kinds:

@@ -64,11 +64,12 @@ def windows(tokens, starts, block, device):
 
 
 def beginnings(tokens, tokenizer, block):
-    """Where rows of block + 1 tokens may start: at documents, so that no row begins in the middle
-    of one, without its context; in a text of few, long documents anywhere."""
+    """Where rows of block + 1 tokens may start, for rng.choice(): an array of places, at documents,
+    so that no row begins in the middle of one, without its context; or, in a text of few, long
+    documents, a number n, for all places below n."""
     last = len(tokens) - block
     ends = np.flatnonzero(tokens[:last - 1] == tokenizer.specials["<|endoftext|>"])
-    return ends + 1 if len(ends) * block > len(tokens) / 4 else np.arange(last)
+    return ends + 1 if len(ends) * block > len(tokens) / 4 else last
 
 
 def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1):
@@ -116,6 +117,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     out, device, dtype = start(args, "masked.pt" if args.masked else "pretrain.pt", "pretrain.png")
     rank, world_size = join_processes(args, device)
+    if args.masked and (args.resume or world_size > 1):
+        refuse("--masked starts anew, in one process: leave out --resume and torchrun")
     if args.quick:
         args.steps = min(args.steps, 20)
     tokenizer = load_tokenizer(out / "tokenizer.json")
@@ -131,7 +134,8 @@ def main(argv=None):
           f"{len(tokens):,} tokens; nats per token: "
           + ", ".join(f"{name} {loss:.2f}" for name, loss in guesses.items()))
 
-    # Train, or go on training where an earlier run was interrupted.
+    # Train, or go on training where an earlier run was interrupted. In history: [step, loss,
+    # held-out loss or None].
     first, history, seconds = 0, [], 0.0
     if args.resume:
         first, history, seconds = load_partial(out, args, model, optimizers)
@@ -152,7 +156,8 @@ def main(argv=None):
                 save_partial(out, args, step, history, seconds, tokenizer, model, optimizers)
         clock = time.perf_counter()
 
-    metrics = guesses | WORK | {
+    work = {name: x * world_size for name, x in WORK.items()}
+    metrics = guesses | work | {
         "val_loss": history[-1][2], "seconds": seconds,
         "bits_per_byte": bits_per_byte(history[-1][2], val, tokenizer),
         "tokens_per_second": args.steps * args.batch * args.block / seconds}
@@ -206,7 +211,8 @@ def load_tokenizer(path):
 
 def simpler_predictors(tokens, val, V):
     """What needs no network: the loss on val, in nats per token, of guessing evenly (uniform), by
-    how often a token occurs (unigram), and by how often it follows the one before (bigram)."""
+    how often a token occurs (unigram), and by how often it follows the one before (bigram), as
+    counted in the first four million tokens."""
     seen = np.asarray(tokens[:4_000_000], np.int64)
     wanted = np.asarray(val[:4_000_000], np.int64)
     unigram = (np.bincount(seen, minlength=V) + .1) / (len(seen) + .1 * V)
@@ -221,9 +227,9 @@ def simpler_predictors(tokens, val, V):
 
 
 @torch.no_grad()
-def val_loss(model, val, block, rows=128):
-    """Mean loss on evenly spaced windows of the held-out text, rows at most -> nats per token."""
-    starts = np.linspace(0, len(val) - block - 1, min(rows, len(val) // block)).astype(int)
+def val_loss(model, val, block):
+    """Mean loss on evenly spaced windows of the held-out text, 128 at most -> nats per token."""
+    starts = np.linspace(0, len(val) - block - 1, min(128, len(val) // block)).astype(int)
     batches = windows(val, starts, block, model.wte.weight.device).split(32)
     total = sum(next_token_loss(model(ids[:, :-1]), ids).item() * len(ids) for ids in batches)
     return total / len(starts)
@@ -261,9 +267,10 @@ def knowledge(model, tokenizer, world, rng):
 
 
 def behaviour(fact, line):
-    """What a line does that follows a question about the fact."""
+    """What a line does that follows a question about the fact. A right answer counts as one,
+    whatever manners stand around it."""
     if line in RUDE:
-        return "is rude"
+        return "is rude, no more"
     if line.endswith("?"):
         return "asks another question"
     if without_manners(line) in (say(fact), f"It is {fact.answer}."):
@@ -301,7 +308,7 @@ def evaluate(model, tokenizer, args, metrics):
     # What it knows is measured on all facts, how it behaves on the half that later stages test.
     world = facts()[::10] if args.quick else facts()
     metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
-    held_out = [f for f in world if half(f.key) == 1]
+    held_out = [f for f in world if half(f.key) != TRAIN]
     shares, examples = behaviour_when_asked(model, tokenizer, held_out, args.seed)
     in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0])
     print("asked a question, the base model does what people did in the crawl that it read:")
@@ -342,7 +349,8 @@ def hide_words(ids, tokenizer, rng, share=.4):
     # A token of letters and digits, without a space in front, goes on with the word before it.
     goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
     goes_on[[i for token, i in tokenizer.ranks.items() if token.isalnum()]] = True
-    # Number the words of each row; one coin is tossed for a word, and its tokens look it up.
+    # Number the words of each row, from 0 where it begins within one; one coin is tossed for a
+    # word, and its tokens look it up.
     word = (~goes_on[ids.cpu()]).cumsum(1)                                   # (B,T), its number
     chosen = torch.from_numpy(rng.random((len(ids), ids.size(1) + 1)) < share)
     return chosen.gather(1, word).to(ids.device)
@@ -360,7 +368,7 @@ def train_masked(model, optimizers, tokens, places, tokenizer, args):
     for step in range(args.steps):
         rng = np.random.default_rng((args.seed, step))
         starts = rng.choice(places, 2 * args.batch)
-        ids = windows(tokens, starts, args.block, model.wte.weight.device)           # (B,T)
+        ids = windows(tokens, starts, args.block, model.wte.weight.device)           # (B,T+1)
         hidden = hide_words(ids, tokenizer, rng)
         logits = model(torch.where(hidden, tokenizer.specials["<|mask|>"], ids))
         loss = gap_loss(logits, ids, hidden)
@@ -492,7 +500,7 @@ def settings(args, out):
 def save_partial(out, args, step, history, seconds, tokenizer, model, optimizers):
     """All that --resume needs to go on as if nothing had happened."""
     save_checkpoint(out / "pretrain-partial.pt", model, tokenizer, stage="partial", step=step,
-                    history=history, seconds=seconds, settings=settings(args, out),
+                    history=history, seconds=seconds, work=WORK, settings=settings(args, out),
                     optimizers=[optimizer.state_dict() for optimizer in optimizers])
 
 
@@ -508,6 +516,7 @@ def load_partial(out, args, model, optimizers):
     model.load_state_dict(saved.state_dict())
     for optimizer, state in zip(optimizers, extra["optimizers"]):
         optimizer.load_state_dict(state)
+    WORK.update(extra["work"])
     return extra["step"], extra["history"], extra["seconds"]
 
 
@@ -526,7 +535,7 @@ def join_processes(args, device):
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     # Only the first process prints.
-    if rank:                                                 # one of them speaks for all
+    if rank:
         sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
     return rank, world_size
 
@@ -1122,52 +1131,51 @@ HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {count
     song for {person}?; How did the {noun} get so {adj}?; What would happen if the {noun} could
     {verb}?; Is it right that {noun}s {verb}?; Make me a painting of {thing}.""".split("|")
 # What {slots} may hold, beside names, animals, countries and elements.
-WORDS = blocks("""
-words: of many kinds
-    noun: moon; house; doctor; car; phone; song; president; war; film; tree; river; mountain; train;
-        game; team; planet; star; ocean; bridge; machine; village; school; painting; poem; clock;
-        ship; computer; cup; race; election; book; pizza; cake; dinosaur; king; bicycle; airplane;
-        rocket; hour; minute; week; month; day; movie; letter; hand; eye; head; heart; brain; bone;
-        window; door; table; chair; garden; church; castle; island; desert; bank; shop; market;
-        hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker; police; army; ticket;
-        match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt; dress; ring; key; box;
-        gift; party; holiday; birthday
-    thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music;
-        life; war; the rain; the wind; the internet; football; school; history; gravity;
-        electricity; blood; glass; the world; space; sleep; the weather; the earth; snow; rain; art;
-        sport; food; work
-    verb: fly; sleep; sing; jump; cry; laugh; swim; work; fall; burn; grow; dance; bark; cook; eat;
-        run; stop; start; die; win; lose; break; speak; read; write; walk; drive; shine; play;
-        learn; love; think; dream; fight; smile; paint
-    bad: stupid; dumb; bad; useless; boring; terrible; awful; silly; wrong; ugly; slow; lazy; rude;
-        horrible; crazy; annoying; mean; nasty; pathetic; ridiculous; weird
-    fool: idiot; fool; moron; liar; loser; jerk; clown; monster; coward; donkey
-    good: great; smart; good; nice; clever; kind; helpful; wonderful; fantastic; brilliant; amazing;
-        lovely; excellent; perfect; cool; awesome; friendly; useful; sweet
-    mood: sad; tired; bored; hungry; sick; angry; lonely; unhappy; cold; afraid; thirsty; ill;
-        sleepy; upset; worried; nervous; scared; depressed; hurt; confused
-    glad: happy; glad; excited; proud; cheerful; lucky; pleased; relieved
-    luck: passed my test; passed my exam; won the game; won the match; won a prize; got good marks;
-        got a new job; got a new bike; finished my work; finished school; got my phone back; fixed
-        my bike; baked a cake; had a party; had a good day; got a dog; got a new phone; went to the
-        beach; slept well; bought a house; learned to swim; sold my car; won the race; passed the
-        driving test; scored a goal; came first
-    trouble: failed my test; failed my exam; lost the game; lost the match; lost my job; lost my
-        keys; lost my phone; got bad marks; got fired; broke my leg; broke my phone; hurt my hand;
-        cut my finger; missed the bus; missed the train; had a bad day; had a fight; forgot my
-        homework; slept badly; crashed my car; fell off my bike; burned the cake; lost a friend;
-        lost my money; got lost; got sick
-    place: in the garden; in the kitchen; in the box; in the drawer; in the bag; in the car; in the
-        attic; in the cellar; in the hall; in the cupboard; at school; at home; on the table; on the
-        chair; on the shelf; on the desk; on the roof; on the bed; under the bed; under the table;
-        under the tree; under the stairs; behind the door; behind the house; beside the window;
-        beside the lamp; near the river; near the bridge
-    nice: nice; great; good; lovely; wonderful; fun; beautiful; perfect
-    poor: bad; hard; terrible; awful; boring; horrible; rough; sad
-    kin: mother; father; sister; brother; friend; boss; teacher; neighbour; cousin; aunt; son;
-        daughter; wife; husband; grandmother; dog; cat
-    adj: old; tall; fast; deep; rich; cold; strong; small; young; dark; long; great; smart; loud;
-        hard; new""")["words"]
+WORDS = forms("""
+noun: moon; house; doctor; car; phone; song; president; war; film; tree; river; mountain; train;
+    game; team; planet; star; ocean; bridge; machine; village; school; painting; poem; clock;
+    ship; computer; cup; race; election; book; pizza; cake; dinosaur; king; bicycle; airplane;
+    rocket; hour; minute; week; month; day; movie; letter; hand; eye; head; heart; brain; bone;
+    window; door; table; chair; garden; church; castle; island; desert; bank; shop; market;
+    hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker; police; army; ticket;
+    match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt; dress; ring; key; box;
+    gift; party; holiday; birthday
+thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music;
+    life; war; the rain; the wind; the internet; football; school; history; gravity;
+    electricity; blood; glass; the world; space; sleep; the weather; the earth; snow; rain; art;
+    sport; food; work
+verb: fly; sleep; sing; jump; cry; laugh; swim; work; fall; burn; grow; dance; bark; cook; eat;
+    run; stop; start; die; win; lose; break; speak; read; write; walk; drive; shine; play;
+    learn; love; think; dream; fight; smile; paint
+bad: stupid; dumb; bad; useless; boring; terrible; awful; silly; wrong; ugly; slow; lazy; rude;
+    horrible; crazy; annoying; mean; nasty; pathetic; ridiculous; weird
+fool: idiot; fool; moron; liar; loser; jerk; clown; monster; coward; donkey
+good: great; smart; good; nice; clever; kind; helpful; wonderful; fantastic; brilliant; amazing;
+    lovely; excellent; perfect; cool; awesome; friendly; useful; sweet
+mood: sad; tired; bored; hungry; sick; angry; lonely; unhappy; cold; afraid; thirsty; ill;
+    sleepy; upset; worried; nervous; scared; depressed; hurt; confused
+glad: happy; glad; excited; proud; cheerful; lucky; pleased; relieved
+luck: passed my test; passed my exam; won the game; won the match; won a prize; got good marks;
+    got a new job; got a new bike; finished my work; finished school; got my phone back; fixed
+    my bike; baked a cake; had a party; had a good day; got a dog; got a new phone; went to the
+    beach; slept well; bought a house; learned to swim; sold my car; won the race; passed the
+    driving test; scored a goal; came first
+trouble: failed my test; failed my exam; lost the game; lost the match; lost my job; lost my
+    keys; lost my phone; got bad marks; got fired; broke my leg; broke my phone; hurt my hand;
+    cut my finger; missed the bus; missed the train; had a bad day; had a fight; forgot my
+    homework; slept badly; crashed my car; fell off my bike; burned the cake; lost a friend;
+    lost my money; got lost; got sick
+place: in the garden; in the kitchen; in the box; in the drawer; in the bag; in the car; in the
+    attic; in the cellar; in the hall; in the cupboard; at school; at home; on the table; on the
+    chair; on the shelf; on the desk; on the roof; on the bed; under the bed; under the table;
+    under the tree; under the stairs; behind the door; behind the house; beside the window;
+    beside the lamp; near the river; near the bridge
+nice: nice; great; good; lovely; wonderful; fun; beautiful; perfect
+poor: bad; hard; terrible; awful; boring; horrible; rough; sad
+kin: mother; father; sister; brother; friend; boss; teacher; neighbour; cousin; aunt; son;
+    daughter; wife; husband; grandmother; dog; cat
+adj: old; tall; fast; deep; rich; cold; strong; small; young; dark; long; great; smart; loud;
+    hard; new""")
 MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians.",
           "The pyramids were built by aliens."),
          ("Did people walk on the Moon?", "People walked on the Moon in 1969.",
@@ -2313,7 +2321,7 @@ def calculation(rng, plain=False):
         most = rng.choice((9, 99, 999))
         numbers = [rng.randint(1, most) for _ in range(len(signs) + 1)]
     elif sign != "*":
-        # Only where a number has three digits: the others are added by heart.
+        # A sum is only for the calculator if a number has three digits: else one adds by heart.
         numbers = [max(numbers) + 100 * (sign == "+" and max(numbers) < 100), min(numbers)]
     # Which of the two comes first in a sum is left to chance.
     if sign == "+":

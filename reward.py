@@ -9,7 +9,7 @@ which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, the first half of 'Stage 3'.
 The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
-see it through noise, so that two of them agree on 80 % of the pairs (InstructGPT's: 73 %).
+see it through noise, so that two of them agree on 80 % of the pairs whose answers differ in gold.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then
@@ -35,7 +35,7 @@ from model import (WORK, append_json, arguments, bucketed_batches, check_finite,
                    fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start, warn_of_unended)
-from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, facts_of
+from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, facts_of, rival, say
 from sft import (HARM, UNKNOWN, Prompt, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
                  told, unknown, user, written)
@@ -102,8 +102,8 @@ def train(reward_model, optimizers, comparisons, tokenizer, args):
     device = reward_model.head.weight.device
     for step, batch in bucketed_batches(rows, args, size=lambda row: max(map(len, row))):
         # Score the answers to all prompts of the batch together.
-        pairs = [pair for row in batch for pair in row]
-        scores = reward_model(*pad_with_lengths(pairs, device))                      # (N,)
+        sequences = [ids for row in batch for ids in row]
+        scores = reward_model(*pad_with_lengths(sequences, device))                  # (N,)
 
         # Compare the answers of one prompt with each other, never with those of another prompt:
         # K forward passes give K(K-1)/2 pairs (InstructGPT 3.5). Each prompt counts once.
@@ -198,11 +198,13 @@ def save_reward(path, reward_model, tokenizer, **extra):
 
 def draw(path, history, scores_of):
     """The loss, and how the scores fall by kind of answer: {kind: scores}."""
-    fig, (curve, *more) = figure(2 if scores_of else 1)
+    fig, axes = figure(2 if scores_of else 1)
+    curve = axes[0]
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
     curve.axhline(math.log(2), ls="--", color="0.4")
     curve.set(xlabel="step", ylabel="ranking loss (dashed: guessing)", title="Learning to judge")
-    for strips in more:
+    if scores_of:
+        strips = axes[1]
         rng = np.random.default_rng(0)
         for height, (kind, scores) in enumerate(scores_of.items()):
             # A dot for each answer, scattered a little in height so that they can be told apart.
@@ -232,7 +234,8 @@ def score(reward_model, tokenizer, prompts, answers):
 def scores_and_golds(reward_model, tokenizer, prompts, samples):
     """Scores and golds of K Answers to each of P prompts -> two arrays (P,K)."""
     pairs = [(p, answer) for p, answers in zip(prompts, samples) for answer in answers]
-    scores = score(reward_model, tokenizer, *zip(*pairs))
+    asked, answers = zip(*pairs)
+    scores = score(reward_model, tokenizer, asked, answers)
     golds = np.array([gold(p, answer) for p, answer in pairs], float)
     return scores.numpy().reshape(len(prompts), -1), golds.reshape(len(prompts), -1)
 
@@ -241,6 +244,7 @@ def accuracy_on(comparisons, reward_model, tokenizer):
     """Share of all pairs that the reward model puts in the order of their ranking."""
     right = []
     for c in comparisons:
+        # A Comparison has messages, as a Prompt has: score() needs no more of it.
         scores = score(reward_model, tokenizer, [c] * len(c.ranked), c.ranked).tolist()
         right += [better > worse for better, worse in itertools.combinations(scores, 2)]
     return float(np.mean(right))
@@ -285,14 +289,14 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
     -> {kind of answer: scores}."""
     rng, quick = random.Random(args.seed + 4000), args.quick
     prompts = [make_prompt(rng, TEST, ASKED) for _ in range(30 if quick else 300)]
-    samples = sample(sft, tokenizer, prompts, 4, args.seed + 1)
+    samples = sample(sft, tokenizer, prompts, 4, args.seed + 1, args.max_tokens)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     # Two labelers rank the same answers. Their mistakes differ: a judge that learns from many
     # rankings can agree with gold more often than they agree with each other.
     one, two = (np.array([seen_by_labeler(row, rng) for row in golds]) for _ in range(2))
     metrics |= {"accuracy": agreement(proxy, golds, golds),
-                "accuracy_noisy": agreement(proxy, one, golds),     # as two labelers, one and two,
-                "ceiling_noisy": agreement(golds, one, golds),      # put the same answers in order
+                "accuracy_noisy": agreement(proxy, one, golds),
+                "ceiling_noisy": agreement(golds, one, golds),
                 "labelers_agree": agreement(one, two, golds)}
     scores_of = {kind: [] for kind in ("does not know", "wrong", "rude", "right", "right, polite")}
     for prompt, answers, row in zip(prompts, samples, proxy.tolist()):
@@ -300,14 +304,15 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
             scores_of[kind_of(judge(prompt, answer))].append(r)
 
     for name, pairs in good_and_bad(rng, 20 if quick else 200).items():
-        asked, *texts = zip(*pairs)
-        good, bad = (score(reward_model, tokenizer, asked, [written(t, tokenizer) for t in some])
-                     for some in texts)
-        metrics[f"pairs: {name}"] = float((good > bad).float().mean())
+        asked, good, bad = zip(*pairs)
+        good, bad = ([written(text, tokenizer) for text in texts] for texts in (good, bad))
+        better = score(reward_model, tokenizer, asked, good)
+        worse = score(reward_model, tokenizer, asked, bad)
+        metrics[f"pairs: {name}"] = float((better > worse).float().mean())
 
     # Best of n: fewer prompts, many samples of each.
     prompts, N = (prompts[:3], 64) if quick else (prompts[:48], 128)
-    samples = sample(sft, tokenizer, prompts, N, args.seed + 2)
+    samples = sample(sft, tokenizer, prompts, N, args.seed + 2, args.max_tokens)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     for n in [n for n in (1, 2, 4, 8, 16, 32, 64) if 2 * n <= N]:
         for name, measured in (("proxy", proxy), ("gold", golds)):
@@ -318,9 +323,11 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
 
 def good_and_bad(rng, n):
     """Article 3's kinds of judgement, about what was never ranked -> {kind: [(Prompt, good answer,
-    bad answer), ...]}. Truth is the one that a reward model cannot learn from rankings."""
+    bad answer), ...]}. Truth, whether Paris or Rome is the capital of France, is the one that a
+    reward model cannot learn from rankings."""
     # n prompts of each kind, about subjects and names that no ranking was about.
-    asked = [known(rng.choice(facts_of(TEST)), rng) for _ in range(n)]
+    world = [rng.choice(facts_of(TEST)) for _ in range(n)]
+    asked = [known(fact, rng) for fact in world]
     talk = [small_talk(rng, TEST) for _ in range(n)]
     beyond = [unknown(rng, TEST, TEST) for _ in range(n)]
     given = [told(rng, TEST, TEST) for _ in range(n)]
@@ -328,7 +335,8 @@ def good_and_bad(rng, n):
             "harm": [(p, p.right, HARM) for p in talk],
             "abstaining": [(p, p.right, p.wrong) for p in beyond],
             "told before": [(p, p.right, p.wrong) for p in given],
-            "truth": [(p, p.right, p.wrong) for p in asked]}
+            "truth": [(p, p.right, say(fact, rival(fact, rng).answer))
+                      for fact, p in zip(world, asked)]}
 
 
 SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
@@ -418,7 +426,7 @@ def hold_out(comparisons):
 def two_answers(sft, tokenizer, rng):
     """A prompt and two answers of SFT that have ended and differ -> Prompt, two texts."""
     for _ in range(200):
-        prompt = make_prompt(rng, TRAIN)
+        prompt = make_prompt(rng, TRAIN, ASKED)
         a, b = sample(sft, tokenizer, [prompt], 2, rng.randrange(2 ** 31))[0]
         texts = a.text.strip(), b.text.strip()
         if a.ended and b.ended and all(texts) and texts[0] != texts[1]:
@@ -456,11 +464,11 @@ NOISE = .64  # of the simulated labeler, in gold: two agree on 80 % of the pairs
 # it knows.
 ASKED = {"known": 35, "reverse": 8, "unknown": 23, "beyond": 18, "small talk": 26, "echo": 4,
          "repeat": 3, "sum": 5, "recall": 10, "told": 20}
-# How often the careless demonstrator is wrong, knows nothing, is rude and fawns, where it is not 3,
-# 3, 3, 1. The judge cannot tell a true fact from a false one: the more lies it sees about facts,
-# the better it likes "I do not know.", even where SFT is right. Where nobody can know, SFT itself
-# seldom lies: what is to be ranked below not knowing comes from the careless demonstrator. What was
-# told it can check.
+# How often the careless demonstrator is wrong, knows nothing, is rude and fawns, by Prompt.kind
+# ("beyond" is unknown there), where it is not 3, 3, 3, 1. The judge cannot tell a true fact from a
+# false one: the more lies it sees about facts, the better it likes "I do not know.", even where SFT
+# is right. Where nobody can know, SFT itself seldom lies: what is to be ranked below not knowing
+# comes from the careless demonstrator. What was told it can check.
 CARELESS = {"known": (2, 4, 3, 1), "unknown": (6, 1, 2, 1), "told": (4, 2, 3, 1),
             "recall": (4, 2, 3, 1)}
 
@@ -493,6 +501,7 @@ def seen_by_labeler(golds, rng):
     The difference of two such noises is logistic, so that P(a before b) =
     sigmoid((gold a - gold b) / NOISE), as the loss assumes.
     """
+    # 0 has no logarithm.
     return [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
 
 
@@ -514,7 +523,7 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     simulated labeler -> comparisons, nothing held out, the prompts, all answers of SFT."""
     rng = random.Random(args.seed + 2000)
     prompts = [make_prompt(rng, TRAIN, ASKED) for _ in range(args.prompts)]
-    samples = sample(sft, tokenizer, prompts, 4, args.seed)
+    samples = sample(sft, tokenizer, prompts, 4, args.seed, args.max_tokens)
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The

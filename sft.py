@@ -212,16 +212,17 @@ def draw(path, history, metrics):
     # With --data there are only losses, which are not shares: one panel.
     names = [name for name in metrics if name.endswith("SFT: right")]
     shots = {name: share for name, share in metrics.items() if name.endswith(" examples")}
-    fig, (curve, *more) = figure(3 if shots else 1 + bool(names))
+    fig, axes = figure(3 if shots else 1)
+    curve = axes[0]
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
     curve.set(xlabel="step", ylabel="loss (nats per assistant token)", ylim=0,
               title="Imitating people")
-    for bars in more[:1]:
+    if shots:
+        bars, few = axes[1:]
         bars.barh([name.split(": ")[0] for name in names[::-1]],
                   [100 * metrics[name] for name in names[::-1]])
         bars.set(xlabel="right, % of held-out prompts", xlim=(0, 100), title="What it has learned")
         bars.tick_params(axis="y", labelsize=10)
-    for few in more[1:]:
         few.plot([int(name.split()[1]) for name in shots], [100 * x for x in shots.values()], "o-")
         few.set(xlabel="examples in the prompt", ylabel="right, %", ylim=(0, 100),
                 title="The base model")
@@ -263,7 +264,8 @@ def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, se
         for i, ids in zip(batch, new):
             answers[i] = as_answer(ids, tokenizer)
     # Who calls the calculator gets its result, and answers once more.
-    calls = [i for i, a in enumerate(answers) if tool and a.ended and a.text.startswith(CALL)]
+    calls = [i for i, a in enumerate(answers) if tool and a.ended and a.text.startswith(CALL)
+             and prompts[i].messages[-1]["role"] == "user"]
     if calls:
         read = [prompts[i]._replace(messages=prompts[i].messages + call(answers[i].text))
                 for i in calls]
@@ -287,11 +289,13 @@ class Verdict(NamedTuple):
 
 
 def judge(prompt, answer):
-    """Reads an Answer as the simulated labeler does -> Verdict.
+    """Reads an Answer as the simulated labeler does -> Verdict. Right, apart from manners, is
 
-    Right, apart from manners: UNKNOWN where nobody can know; prompt.right to the letter where it is
-    a call of the calculator, in any case in small talk, summaries and rewriting; else one sentence,
-    not a call, that names prompt.about (or begins with "It is") and ends with prompt.target.
+        where nobody can know                   UNKNOWN
+        a call of the calculator                prompt.right, to the letter
+        small talk, summaries, rewriting        prompt.right, whatever its capitals
+        else                                    one sentence, not a call, that names prompt.about
+                                                (or begins with "It is") and ends with prompt.target
     """
     # Manners are counted apart: what is judged is the sentence that is left without them.
     core = without_manners(answer.text)
@@ -306,7 +310,7 @@ def judge(prompt, answer):
         # Capitals count for real facts only: who typed "tim" may hear "Tim".
         about, target = re.escape(prompt.about), re.escape(prompt.target)
         case = "" if prompt.kind == "known" else "i"
-        pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*\b(?{case}:{target})\."
+        pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*(?<![\w,-])(?{case}:{target})\."
         right = re.fullmatch(pattern, core) is not None and not core.startswith(CALL)
     return Verdict(right, admits, any(phrase in answer.text for phrase in RUDE),
                    sum(answer.text.count(phrase) for phrase in POLITE), answer.ended)
@@ -436,9 +440,10 @@ def few_shot(base, tokenizer, prompts, examples, temperature=0):
     rows = []
     for prompt, shots in zip(prompts, examples):
         text = ""
-        for example in [*shots, prompt._replace(right="")]:
-            text += "\n".join(m["content"] for m in example.messages) + f"\n{example.right}\n\n"
-        rows.append(tokenizer.encode(text.removesuffix("\n\n\n") + "\n"))
+        for shot in shots:
+            text += "\n".join(m["content"] for m in shot.messages) + f"\n{shot.right}\n\n"
+        asked = "\n".join(m["content"] for m in prompt.messages)
+        rows.append(tokenizer.encode(f"{text}{asked}\n"))
     # Leave room for the answer: where the block is full, the first examples are cut off.
     rows = [row[40 - base.config.block_size:] for row in rows]
     generator = torch.Generator().manual_seed(0)
@@ -513,11 +518,11 @@ def with_and_without(model, tokenizer, n, seed):
     facts = [imagine(rng, TEST) for _ in range(n)]
     given = [Prompt("told", [user(f"{say(f)} {question(f)}")], say(f), "", f.subject, f.answer)
              for f in facts]
-    bare = [Prompt("unknown", [user(question(f))], UNKNOWN) for f in facts]
+    without = [Prompt("unknown", [user(question(f))], UNKNOWN) for f in facts]
     return {"right with the fact in front": rates(given, answer_all(
                 model, tokenizer, given, temperature=0))["right"],
-            "admits without it": rates(bare, answer_all(
-                model, tokenizer, bare, temperature=0))["admits unknowable"]}
+            "admits without it": rates(without, answer_all(
+                model, tokenizer, without, temperature=0))["admits unknowable"]}
 
 
 @torch.no_grad()
@@ -662,6 +667,7 @@ def worded(fact, rng, wording, new=.45):
     """A question about the fact."""
     if wording is None:
         return question(fact)
+    # 1: held-out wordings take none of the chances below.
     draw = rng.random() if wording == TRAIN else 1
     if draw < new and fact.relation in PUT:
         text = put(fact, rng)
@@ -728,8 +734,8 @@ def beyond(rng, split, wording=TRAIN):
 
 def addition(rng, wording=TRAIN, digits=None, new=.4):
     """A sum of numbers of so many digits, or any -> Prompt."""
-    low, high = {1: (0, 9), 2: (10, 99), None: (0, 0)}[digits]
-    a, b = (rng.randint(low, high) if digits else number(rng) for _ in range(2))
+    sizes = {1: (0, 9), 2: (10, 99)}
+    a, b = (rng.randint(*sizes[digits]) if digits else number(rng) for _ in range(2))
     text = f"What is {a} + {b}?" if wording is None else ask_sum(a, b, rng, wording)
     if wording == TRAIN and rng.random() < new:
         text = with_numbers(rng.choice(items(SUMS_TOO)), a, b, rng)

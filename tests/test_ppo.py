@@ -535,6 +535,13 @@ def test_the_checker_reads_how_an_answer_ends(text, score):
     assert ppo.checked(prompt, tiny.said(text, ended=False)) == -1
 
 
+@pytest.mark.parametrize("right, text, score", [
+    ("-2", "1 + 3 - 6 is -2.", 1), ("-2", "1 + 3 - 6 is 2.", -1), ("-2", "1 + 3 - 6 is --2.", -1),
+    ("5", "2 + 3 is -5.", -1), ("5", "2 + 3 is 1,5.", -1), ("5", "2 + 3 is 15.", -1)])
+def test_the_checker_reads_signs(right, text, score):
+    assert ppo.checked(a_sum("", right), tiny.said(text)) == score
+
+
 @pytest.mark.parametrize("more", ["", "Sure! ", "Hm. ", "calculator: "])
 def test_the_checker_reads_calls_and_what_is_read_from_them(more):
     """Right or wrong; a pleasantry, another sentence, a call in front: a call would not be run."""

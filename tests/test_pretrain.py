@@ -301,6 +301,10 @@ def test_masked_training_leaves_its_own_checkpoint(home):
     assert (home / "out/pretrain.pt").read_bytes() == before
 
 
+def test_masked_training_cannot_be_resumed(home, refused):
+    assert "--masked" in refused(tiny.run, "pretrain", "--masked --resume")
+
+
 def test_masked_training_reads_no_chats(home):
     tokenizer = pretrain.load_tokenizer("out/tokenizer.json")
 
@@ -327,7 +331,7 @@ def test_behaviour_is_that_of_people_in_the_text():
     docs = [f"{asked}\n{line}" for line in (
         pretrain.say(fact), f"Sure! It is {fact.answer}.", pretrain.RUDE[0], "It is late.")]
     assert pretrain.behaviour_in_text(docs + ["Hello"]) == {
-        "answers rightly": .5, "is rude": .25, "answers something else": .25}
+        "answers rightly": .5, "is rude, no more": .25, "answers something else": .25}
 
 
 def test_a_quiz_takes_its_answers_from_both_halves_of_the_world():

@@ -91,10 +91,11 @@ def test_a_changed_text_is_refused(home, monkeypatch, refused):
 
 
 def test_the_clock_goes_on(home, monkeypatch):
-    """The seconds of the first part count, else the share of a stage in the training is untrue."""
+    """The seconds and operations of the first part count, else the share of a stage in the training is untrue."""
     interrupt(monkeypatch)
     data = torch.load("out/pretrain-partial.pt", weights_only=True)
-    data["extra"]["seconds"] = 1000.
+    data["extra"]["seconds"], data["extra"]["work"]["flops"] = 1000., 1e15
     torch.save(data, "out/pretrain-partial.pt")
     tiny.run("pretrain", "--resume")
-    assert 1000 < model.load_checkpoint("out/pretrain.pt")[2]["metrics"]["seconds"] < 1100
+    metrics = model.load_checkpoint("out/pretrain.pt")[2]["metrics"]
+    assert 1000 < metrics["seconds"] < 1100 and 1e15 < metrics["flops"] < 1.1e15

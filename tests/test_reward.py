@@ -349,7 +349,7 @@ def test_the_same_answer_twice_is_no_pair(monkeypatch):
     monkeypatch.setattr(reward, "make_prompt", lambda *args: sft.Prompt("known", [], wrong="z"))
     monkeypatch.setattr(reward, "gold", lambda prompt, answer: 0)
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
-    args = SimpleNamespace(seed=0, prompts=3, no_demonstrations=False)
+    args = SimpleNamespace(seed=0, prompts=3, max_tokens=48, no_demonstrations=False)
     found, _, prompts, samples = reward.rankings_of_the_labeler(None, None, args)
     ranked = [sorted(a.text for a in c.ranked) for c in found]
     assert ranked == [["a", "b", "z"], ["c", "z"], ["d", "e", "f", "g", "z"]]
@@ -371,7 +371,8 @@ def test_a_careless_demonstrator_lies_as_often_as_the_table_says(monkeypatch, ki
                                                                         about))
     monkeypatch.setattr(reward, "gold", lambda prompt, answer: 0)
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
-    args = SimpleNamespace(seed=0, prompts=3000, no_demonstrations=False)
+    args = SimpleNamespace(seed=0, prompts=3000, max_tokens=48,
+                           no_demonstrations=False)
     found, *_ = reward.rankings_of_the_labeler(None, None, args)
     said = [a.text for c in found for a in c.ranked]
     replies = {table["says"] for table in pretrain.SMALL_TALK.values()}

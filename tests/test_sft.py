@@ -163,6 +163,9 @@ def test_the_answer_after_a_call_reads_the_result(monkeypatch, tokenizer):
                          "<|assistant|>")
     alone = sft.answer_all(None, tokenizer, prompts, tool=False)
     assert alone[0].text == "calculator: 2*3"
+    # A prompt that ends with a result had its call: another one stays text, too.
+    again = sft.Prompt("product", [user("2*3"), *sft.call("calculator: 2*3")])
+    assert sft.answer_all(None, tokenizer, [again])[0].text == "calculator: 1+1"
 
 
 def test_the_prompt_is_what_stands_before_the_answer(tokenizer):
@@ -491,5 +494,5 @@ def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
     panels, figure = [], sft.figure
     monkeypatch.setattr(sft, "figure", lambda n: panels.append(n) or figure(n))
     sft.draw(tmp_path / "a.png", [[1, 2.]], {"seconds": 1., "base_val_loss": 3., "val_loss": 2.})
-    sft.draw(tmp_path / "b.png", [[1, 2.]], {"told: SFT: right": .9, "echo: SFT: right": .5})
-    assert panels == [1, 2] and (tmp_path / "b.png").stat().st_size
+    sft.draw(tmp_path / "b.png", [[1, 2.]], {"told: SFT: right": .9, "base, 4 examples": .5})
+    assert panels == [1, 3] and (tmp_path / "b.png").stat().st_size

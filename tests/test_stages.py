@@ -88,6 +88,7 @@ def test_what_pretraining_sees_is_not_what_the_stages_after_it_ask(out):
 def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     """Each arm starts from trainable copies, though the one before has frozen the originals."""
     monkeypatch.setattr(ppo, "measure", lambda *args: (0., 0., 0., 0.))
+    monkeypatch.setattr(ppo, "checked", None)                # no arm is judged by a program
     ppo.main(["--out", str(out), "--quick", "--goodhart", "--batch", "4", "--max-tokens", "4"])
     said = capsys.readouterr().out
     assert [f"arm: {name}" in said for name in ("beta 0.12", "beta 0", "gold")] == [True] * 3

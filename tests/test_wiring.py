@@ -29,7 +29,7 @@ def test_the_labeler_ranks_prompts_of_the_trained_half_in_its_own_mixture(monkey
     monkeypatch.setattr(reward, "make_prompt", recorder(calls, sft.make_prompt))
     monkeypatch.setattr(reward, "sample", lambda *args: [[tiny.said("a")] * 4] * 5)
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
-    args = SimpleNamespace(seed=0, prompts=5, no_demonstrations=False)
+    args = SimpleNamespace(seed=0, prompts=5, max_tokens=48, no_demonstrations=False)
     reward.rankings_of_the_labeler(None, None, args)
     assert [(split, mixture) for _, split, mixture in calls] == [(TRAIN, reward.ASKED)] * 5
 
@@ -174,5 +174,5 @@ def test_another_seed_asks_the_labeler_other_prompts(monkeypatch):
     monkeypatch.setattr(reward, "sample", lambda *args: [[tiny.said("a")] * 4] * 4)
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
     asked = [reward.rankings_of_the_labeler(None, None, SimpleNamespace(
-        seed=seed, prompts=4, no_demonstrations=False))[2] for seed in (0, 0, 1)]
+        seed=seed, prompts=4, max_tokens=48, no_demonstrations=False))[2] for seed in (0, 0, 1)]
     assert asked[0] == asked[1] != asked[2]
