@@ -29,10 +29,15 @@ from pathlib import Path
 
 import regex
 
-# A pattern says what a chunk is: roughly a word and the space before it. No token crosses chunks.
+# A pattern says what a chunk is; no token crosses chunks. In ours, the first of these that fits:
 PATTERNS = {
-    "digits": r"'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
-              r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+    "digits": r"'(?:[sdmt]|ll|ve|re)"                        # what an apostrophe cuts off: 's, 'll
+              r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"            # a word, and a space or mark before it
+              r"|\p{N}"                                      # one digit
+              r"| ?[^\s\p{L}\p{N}]+[\r\n]*"                 # other marks, and line ends behind them
+              r"|\s*[\r\n]"                                 # spaces that end with the line
+              r"|\s+(?!\S)|\s+",                            # spaces, but for the last, a word's own
+    # Theirs, for --pattern: numbers stay whole in GPT-2's, in GPT-4's they are cut by threes.
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
             r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"}
@@ -81,14 +86,14 @@ def learn_tokens(counts, size):
     """
     tokens = [bytes([byte]) for byte in range(256)]
     words = [chunk.encode().decode("latin-1") for chunk in counts]            # chr(b) for byte b
-    times_of = list(counts.values()).__getitem__
+    times = list(counts.values())
     # Count every pair once, and list its words, one entry for each occurrence. From here on only
     # the words that hold a merged pair are looked at.
     words_with = defaultdict(list)
     for i, word in enumerate(words):
-        for pair in map(str.__add__, word, word[1:]):
-            words_with[pair].append(i)
-    total = {pair: sum(map(times_of, places)) for pair, places in words_with.items()}
+        for a, b in zip(word, word[1:]):
+            words_with[a + b].append(i)
+    total = {pair: sum(times[i] for i in places) for pair, places in words_with.items()}
     heap = sorted((-count, pair) for pair, count in total.items())
 
     while heap and len(tokens) < size:
@@ -115,7 +120,7 @@ def learn_tokens(counts, size):
         changes = [(b + y, new + y, places) for y, places in after_it.items()]
         changes += [(x + a, x + new, places) for x, places in before_it.items()]
         for old_pair, new_pair, places in changes:
-            count = sum(map(times_of, places))
+            count = sum(times[i] for i in places)
             total[old_pair] -= count
             total[new_pair] = count
             words_with[new_pair] = places
@@ -162,8 +167,8 @@ class BPE:
 
     @classmethod
     def train(cls, texts, vocab_size, pattern=PATTERNS["digits"], specials=SPECIALS):
-        """texts: iterable of str, read once. Ids: 256 bytes, merges (while there are pairs), then
-        specials. ValueError: vocab_size is too small."""
+        """texts: iterable of str, read once. Ids: 256 bytes, merges (while a pair occurs twice),
+        then specials. ValueError: vocab_size is too small."""
         least = 256 + len(specials)
         if vocab_size < least:
             raise ValueError(f"a vocabulary of {vocab_size}: bytes and specials alone are {least}")
@@ -412,7 +417,8 @@ def draw(curve, path):
     from matplotlib.figure import Figure         # here: all stages import us, and this is slow
     axes = Figure(figsize=(5.5, 3.5), dpi=250, layout="constrained").subplots()
     axes.semilogx(*zip(*curve), "o-", base=2, linewidth=3)
-    axes.set_xticks(*2 * [[size for size, _ in curve]], rotation=45)
+    sizes = [size for size, _ in curve]
+    axes.set_xticks(sizes, sizes, rotation=45)
     axes.set(xlabel="tokens in the vocabulary", ylabel="bytes per token of unseen text")
     save_picture(axes.figure, path)
 

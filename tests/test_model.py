@@ -271,7 +271,7 @@ def test_untrained_it_finds_what_followed_the_same_two_tokens(text, found):
     torch.manual_seed(0)
     net = model.GPT(model.GPTConfig(17))
     ids = F.pad(torch.tensor([text]), (model.SMEAR, 0), value=-1)
-    q, k = net.same(model.look_up(net.match, ids))
+    q, k = net.match_vectors(model.look_up(net.match, ids))
     assert (q[0, -1] @ k[0].T).argmax() == found
 
 
