@@ -31,12 +31,12 @@ import regex
 
 # A pattern says what a chunk is; no token crosses chunks. In ours, the first of these that fits:
 PATTERNS = {
-    "digits": r"'(?:[sdmt]|ll|ve|re)"                        # what an apostrophe cuts off: 's, 'll
-              r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"            # a word, and a space or mark before it
-              r"|\p{N}"                                      # one digit
-              r"| ?[^\s\p{L}\p{N}]+[\r\n]*"                 # other marks, and line ends behind them
-              r"|\s*[\r\n]"                                 # spaces that end with the line
-              r"|\s+(?!\S)|\s+",                            # spaces, but for the last, a word's own
+    "digits": r"'(?:[sdmt]|ll|ve|re)"              # what an apostrophe cuts off: 's, 'll
+              r"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+"  # a word, and a space or mark before it
+              r"|\p{N}"                            # one digit
+              r"| ?[^\s\p{L}\p{N}]+[\r\n]*"        # other marks, and line ends behind them
+              r"|\s*[\r\n]"                        # spaces that end with the line
+              r"|\s+(?!\S)|\s+",                   # spaces, but for the last, a word's own
     # Theirs, for --pattern: numbers stay whole in GPT-2's, in GPT-4's they are cut by threes.
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"

@@ -28,7 +28,8 @@ out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'tra
 model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
 Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
 sampled in fp32 is scored in bf16 where that is fast.
-For the first --warm-up iterations only the critic learns.
+For the first --warm-up iterations only the critic learns: the reward model, of which it is a copy,
+has learned to judge finished answers alone.
 
     python ppo.py                   a few minutes on two cores, then the final table
     python ppo.py --no-checker      the reward model judges sums, too
@@ -178,7 +179,6 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         logp_old = logp.detach()
         rewards = token_rewards(logp_old, logp_ref, mask, scores, args.beta)
         advantages, returns = gae(rewards, values.detach(), mask, lam=args.lam)
-        whitened = whiten(advantages, mask)
 
         # 4. Update. A few small steps from the same answers, whose advantages are whitened, until
         #    the policy has moved too far. The first reuses logp and values of 3: there rho is 1.
@@ -190,11 +190,10 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
             moved = how_far(logp.detach() - logp_old, mask, args.clip)
             if moved["KL of update"] > args.max_kl:
                 break
-            # At first the critic learns alone. It is a copy of the reward model, which has learned
-            # to judge finished answers: inside of them values, and so advantages, are noise.
+            # At first the critic learns alone: inside of an answer its values are noise as yet.
             loss = value_loss(values, returns, mask)
             if iteration >= min(args.warm_up, args.steps - 1):
-                loss = loss + policy_loss(logp, logp_old, whitened, mask, args.clip)
+                loss = loss + policy_loss(logp, logp_old, whiten(advantages, mask), mask, args.clip)
             optimizer.zero_grad()
             loss.backward()
             for net in (policy, critic):
@@ -404,7 +403,8 @@ def column(prompts, answers, sft_answers):
 def final_table(models, base, tokenizer, args, sft_extra):
     """The final tables; sft_extra: what sft.pt holds beside the weights -> metrics."""
     policy, _, sft, reward_model = models
-    n, seed = 4 if args.quick else 200, args.seed + 6000
+    n = 4 if args.quick else 200
+    seed = args.seed + 6000
     # Only an sft.pt made of a user's chats has none.
     words = sft_extra.get("words") or vocabulary(args.seed, args.quick)
     shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, set(words), n)
@@ -456,7 +456,8 @@ def how_added(prompts, answers):
     right, out, bad = 0, 0, 0
     for prompt, answer in zip(prompts, answers):
         a, b = map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))
-        steps, verdict = without_manners(answer.text), judge(prompt, answer)
+        steps = without_manners(answer.text)
+        verdict = judge(prompt, answer)
         right += verdict.right
         if " so " in steps:
             out += 1
@@ -511,7 +512,9 @@ def draw(path, history, measured):
 def goodhart(sft, reward_model, tokenizer, args, out, best_of):
     """Three runs (arms) that go further, alike but for what they maximise, and their picture. No
     program checks anything here: the proxy is all that there is to exploit."""
-    args.lr, args.steps, args.no_checker = 2 * args.lr, 2 * args.steps, True
+    args.lr = 2 * args.lr
+    args.steps = 2 * args.steps
+    args.no_checker = True
     kinds = [(f"beta {args.beta}", args.beta, False), ("beta 0", 0.0, False), ("gold", 0.0, True)]
     arms = {}
     for name, beta, by_gold in kinds:

@@ -117,8 +117,6 @@ def main(argv=None):
     args = parser.parse_args(argv)
     out, device, dtype = start(args, "masked.pt" if args.masked else "pretrain.pt", "pretrain.png")
     rank, world_size = join_processes(args, device)
-    if args.masked and (args.resume or world_size > 1):
-        refuse("--masked starts anew, in one process: leave out --resume and torchrun")
     if args.quick:
         args.steps = min(args.steps, 20)
     tokenizer = load_tokenizer(out / "tokenizer.json")
@@ -134,9 +132,8 @@ def main(argv=None):
           f"{len(tokens):,} tokens; nats per token: "
           + ", ".join(f"{name} {loss:.2f}" for name, loss in guesses.items()))
 
-    # Train, or go on training where an earlier run was interrupted. In history: [step, loss,
-    # held-out loss or None].
-    first, history, seconds = 0, [], 0.0
+    # Train, or go on training where an earlier run was interrupted.
+    first, history, seconds = 0, [], 0.0             # history: [step, loss, held-out loss or None]
     if args.resume:
         first, history, seconds = load_partial(out, args, model, optimizers)
     clock = time.perf_counter()
@@ -156,8 +153,7 @@ def main(argv=None):
                 save_partial(out, args, step, history, seconds, tokenizer, model, optimizers)
         clock = time.perf_counter()
 
-    work = {name: x * world_size for name, x in WORK.items()}
-    metrics = guesses | work | {
+    metrics = guesses | {name: x * world_size for name, x in WORK.items()} | {
         "val_loss": history[-1][2], "seconds": seconds,
         "bits_per_byte": bits_per_byte(history[-1][2], val, tokenizer),
         "tokens_per_second": args.steps * args.batch * args.block / seconds}
@@ -404,7 +400,8 @@ def main_masked(args, tokenizer, tokens, model, optimizers, out):
     base = None
     if not args.data:                # the comparison, looked for before the training, not after it
         base, _, _ = load_checkpoint(out / "pretrain.pt", model.wte.weight.device)
-    places, began = beginnings(tokens, tokenizer, args.block), time.perf_counter()
+    places = beginnings(tokens, tokenizer, args.block)
+    began = time.perf_counter()
     for step, loss in train_masked(model, optimizers, tokens, places, tokenizer, args):
         progress(step, args.steps, time.perf_counter() - began, f"loss at the gaps {loss:.3f}")
     metrics = {"seconds": time.perf_counter() - began, **WORK}
@@ -474,7 +471,9 @@ def load_tokens(args, tokenizer, out):
 
 def tokenise(path, files, tokenizer, dtype, train_file, val_file):
     """Writes the ids of all files, a megabyte at a time: nine tenths of the bytes to train_file."""
-    total, done, began = sum(size for _, size, _ in files), 0, time.perf_counter()
+    total = sum(size for _, size, _ in files)
+    done = 0
+    began = time.perf_counter()
     end = np.array([tokenizer.specials["<|endoftext|>"]], dtype)
     # Every file is a document: the token of its end goes where its last part went.
     for name in [name for name, *_ in files] or [path]:
@@ -526,6 +525,8 @@ def join_processes(args, device):
         rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     except ValueError:
         refuse("RANK and WORLD_SIZE are set, but not to numbers: torchrun sets them")
+    if args.masked and (args.resume or world_size > 1):
+        refuse("--masked starts anew, in one process: leave out --resume and torchrun")
     if args.batch % world_size:
         refuse(f"--batch {args.batch} cannot be shared evenly by {world_size} processes")
     if world_size > 1:
@@ -1932,7 +1933,8 @@ def mistyped(text, rng):
 def put(fact, rng):
     """A question about the fact as people put it to an assistant -> str."""
     # In a few words, or in a sentence.
-    draw, name = rng.random(), bare(fact.subject)
+    draw = rng.random()
+    name = bare(fact.subject)
     if draw < .3:
         template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
     else:
@@ -2018,7 +2020,8 @@ def invent(rng, split=TRAIN, person=False):
     half of the time, a usual name."""
     while True:
         # Draw until a name belongs to the split, can be spoken, and is not a word of this world.
-        draw, word = rng.random(), rng.choice(spare_parts())
+        draw = rng.random()
+        word = rng.choice(spare_parts())
         if person and rng.random() < .5:
             name = rng.choice(FIRST_NAMES).lower()
         elif draw < .5:
@@ -2505,7 +2508,8 @@ def crawl(rng, n):
     raw = []
     for source in rng.choices(list(SOURCES), weights=SOURCES.values(), k=n):
         # One page in ten has markup around it, is a copy of the one before, or is junk.
-        text, dirt = source(rng), rng.random()
+        text = source(rng)
+        dirt = rng.random()
         if dirt < .05:
             text = f"<div class=\"post\"><p>{html.escape(text)}</p></div>"
         elif dirt < .08 and raw:
@@ -2518,7 +2522,9 @@ def crawl(rng, n):
 
 def clean(raw):
     """Markup out, duplicates and junk away -> (documents as (source, text), what was done)."""
-    kept, seen, counts = [], set(), Counter()
+    kept = []
+    seen = set()
+    counts = Counter()
     for source, text in raw:
         bare = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
         counts["markup removed"] += bare != text
@@ -2542,7 +2548,9 @@ def cleaned(seed, quick):
 def chat(rng):
     """Somebody chats with somebody who is helpful: facts, small talk, sums, what nobody can know,
     all as people put it there; and something told that is asked for later, see play()."""
-    lines, last, draw = [], [], rng.random()
+    lines = []
+    last = []
+    draw = rng.random()
     if draw < .55:
         lines, last = of_oneself(rng)
     elif draw < .75:
@@ -2585,7 +2593,8 @@ def chat(rng):
 def of_oneself(rng):
     """Somebody tells something of himself, or two things, and is asked for it later; at times he
     asks before he told it, or for what he never told -> first lines, last lines."""
-    small, draw = rng.random() < .25, rng.random()
+    small = rng.random() < .25
+    draw = rng.random()
     told, other = (tell(rng, small=small, tells=rng.choice([None, TELLS_TOO])) for _ in range(2))
     says, echo = told.says, told.echo
     if draw < .3 and unlike(told, other):

@@ -153,7 +153,8 @@ def main(argv=None):
     reward_model = RewardModel(copy.deepcopy(sft)).to(device)
     optimizers = make_optimizers(reward_model.gpt, args.lr, args.lr_matrix,
                                  reward_model.head.parameters())
-    history, train_began = [], time.perf_counter()
+    history = []
+    train_began = time.perf_counter()
     for step, loss in train(reward_model, optimizers, comparisons, tokenizer, args):
         history.append([step, loss])
         progress(step, args.steps, time.perf_counter() - train_began,
@@ -287,7 +288,8 @@ def kind_of(verdict):
 def evaluate(reward_model, sft, tokenizer, args, metrics):
     """On the half of the world that was never ranked: pair accuracy and best of n, added to metrics
     -> {kind of answer: scores}."""
-    rng, quick = random.Random(args.seed + 4000), args.quick
+    rng = random.Random(args.seed + 4000)
+    quick = args.quick
     prompts = [make_prompt(rng, TEST, ASKED) for _ in range(30 if quick else 300)]
     samples = sample(sft, tokenizer, prompts, 4, args.seed + 1, args.max_tokens)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
@@ -436,7 +438,8 @@ def two_answers(sft, tokenizer, rng):
 
 def label(path, sft, tokenizer, seed):
     """Asks a person which of two answers of the SFT model is better; appends choices to path."""
-    rng, count = random.Random(f"{seed} {time.time()}"), 0
+    rng = random.Random(f"{seed} {time.time()}")
+    count = 0
     print("Which answer is better?  1, 2, s (skip: also for a tie), q (quit)")
     try:
         while True:

@@ -144,13 +144,15 @@ def main(argv=None):
     show_chat(chats[0], tokenizer)
 
     optimizers = make_optimizers(model, args.lr, args.lr_matrix)
-    history, began = [], time.perf_counter()
+    history = []
+    began = time.perf_counter()
     for step, loss in train(model, optimizers, chats, tokenizer, args, text):
         history.append([step, loss])
         progress(step, args.steps, time.perf_counter() - began, f"loss {loss:.3f}")
 
     # A user's own chats have no known right answers: only their loss can be measured.
-    metrics, words = {"seconds": time.perf_counter() - began, **WORK}, None
+    metrics = {"seconds": time.perf_counter() - began, **WORK}
+    words = None
     if args.data:
         metrics |= {"base_val_loss": chat_loss(base, tokenizer, held_out),
                     "val_loss": chat_loss(model, tokenizer, held_out)}
@@ -597,7 +599,8 @@ def check_list(messages):
 
 def demonstrate_yourself(path):
     """Asks a person for the answers to prompts of the tiny world; appends conversations to path."""
-    rng, count = random.Random(), 0
+    rng = random.Random()
+    count = 0
     print("You play the assistant. Write the best answer; an empty line skips, q ends.")
     try:
         while True:
@@ -844,7 +847,8 @@ def recall(rng, split, wording=TRAIN, gap=None, new=.5):
         instead = also.messages + [assistant(also.right)]
         before = [[], aside(rng, split), instead, instead]
         return Prompt("unknown", rng.choice(before) + [user(about.question)], UNKNOWN, lie)
-    says, early = first.messages[0]["content"], []
+    says = first.messages[0]["content"]
+    early = []
     correction = rng.choice(items(CORRECTIONS))
     if draw < .38:
         # Two things in one breath.
@@ -975,7 +979,8 @@ def demonstrate(prompt, style, rng, overclaim=False):
 def demonstrations(n, seed, overclaim=False):
     """n conversations of one to four exchanges -> list of messages. The last answer is by a
     demonstrator with his own style; what was said before is right."""
-    rng, chats = random.Random(seed + 1000), []
+    rng = random.Random(seed + 1000)
+    chats = []
     for style in rng.choices(list(STYLES), weights=STYLES.values(), k=n):
         # Only ever about the half of the world that demonstrators know.
         prompt = make_prompt(rng, TRAIN)
