@@ -471,11 +471,12 @@ def show_answers(prompts, answers, base, reward_model, tokenizer):
     print("\nThe same prompts after each stage, from SFT's worst answer (by gold) to its best; in "
           "front the reward model's score:")
     order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], answers["SFT"][i]))
-    for i in order[::max(1, len(order) // 10)][:10]:
+    chosen = order[::max(1, len(order) // 10)][:10]
+    completions = answer_all(base, tokenizer, [prompts[i] for i in chosen])
+    for i, completion in zip(chosen, completions):
         print(prompts[i].messages[-1]["content"])
-        said = {"base": answer_all(base, tokenizer, [prompts[i]])[0],
-                "SFT": answers["SFT"][i], "PPO": answers["PPO"][i]}
-        for name, answer in said.items():
+        for name, answer in (("base", completion), ("SFT", answers["SFT"][i]),
+                             ("PPO", answers["PPO"][i])):
             r = float(score(reward_model, tokenizer, [prompts[i]], [answer]))
             print(f"  {name:15s}{r:6.2f}  {answer.text!r}")
 
