@@ -614,7 +614,7 @@ def refuses_failures(main):
     """Makes a stage's main end with one line, too, where a file or the memory fails."""
     @functools.wraps(main)
     def refusing(argv=None):
-        """main, with that."""
+        """main, whose failures of files and memory are one line."""
         try:
             return main(argv)
         except OSError as error:

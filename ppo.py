@@ -366,7 +366,7 @@ def make_optimizer(policy, critic, args):
 def kl_to_sft(policy, reference, tokenizer, prompts, answers):
     """KL to SFT: the mean of log policy(answer) - log reference(answer), in nats, over Answers that
     the policy gave; in fp32, as they were sampled, which makes it an unbiased estimate (but for the
-    rare answer that came after a call, which is left out of the text here)."""
+    rare answer that came after a call, which both read without that call)."""
     total = 0.0
     for i in range(0, len(answers), 64):
         # Both models read the very ids that were sampled, and only those of the answer count.

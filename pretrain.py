@@ -266,7 +266,7 @@ def behaviour(fact, line):
     """What a line does that follows a question about the fact. A right answer counts as one,
     whatever manners stand around it."""
     if line in RUDE:
-        return "is rude, no more"
+        return "is only rude"
     if line.endswith("?"):
         return "asks another question"
     if without_manners(line) in (say(fact), f"It is {fact.answer}."):

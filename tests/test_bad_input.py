@@ -344,6 +344,16 @@ def test_an_answer_that_a_person_wrote_has_ended(tokenizer):
         assert ids[-1] == tokenizer.specials["<|end|>"]
 
 
+def test_another_device_is_refused_with_those_that_are_there(refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert "choose from auto, cpu, mps" in refused(model.pick_device, "cuda")
+
+
+def test_ppo_may_go_without_a_warm_up(tmp_path):
+    model.start(SimpleNamespace(out=tmp_path, seed=0, device="cpu", dtype="fp32", warm_up=0))
+
+
 def test_ctrl_c_is_one_line_that_says_how_to_go_on(capsys):
     def interrupted():
         raise KeyboardInterrupt

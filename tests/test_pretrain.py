@@ -301,6 +301,13 @@ def test_masked_training_leaves_its_own_checkpoint(home):
     assert (home / "out/pretrain.pt").read_bytes() == before
 
 
+def test_rows_of_one_long_text_may_start_anywhere():
+    """The last row that fits begins at the last place."""
+    tokens, special = np.arange(100), SimpleNamespace(specials={"<|endoftext|>": 100})
+    n = pretrain.beginnings(tokens, special, 10)
+    assert pretrain.windows(tokens, [n - 1], 10, "cpu").tolist() == [list(range(89, 100))]
+
+
 def test_masked_training_cannot_be_resumed(home, refused):
     assert "--masked" in refused(tiny.run, "pretrain", "--masked --resume")
 
@@ -331,7 +338,7 @@ def test_behaviour_is_that_of_people_in_the_text():
     docs = [f"{asked}\n{line}" for line in (
         pretrain.say(fact), f"Sure! It is {fact.answer}.", pretrain.RUDE[0], "It is late.")]
     assert pretrain.behaviour_in_text(docs + ["Hello"]) == {
-        "answers rightly": .5, "is rude, no more": .25, "answers something else": .25}
+        "answers rightly": .5, "is only rude": .25, "answers something else": .25}
 
 
 def test_a_quiz_takes_its_answers_from_both_halves_of_the_world():

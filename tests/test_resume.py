@@ -91,7 +91,7 @@ def test_a_changed_text_is_refused(home, monkeypatch, refused):
 
 
 def test_the_clock_goes_on(home, monkeypatch):
-    """The seconds and operations of the first part count, else the share of a stage in the training is untrue."""
+    """Seconds and operations of the first part count, else a stage's share of them is untrue."""
     interrupt(monkeypatch)
     data = torch.load("out/pretrain-partial.pt", weights_only=True)
     data["extra"]["seconds"], data["extra"]["work"]["flops"] = 1000., 1e15

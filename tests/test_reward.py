@@ -371,8 +371,7 @@ def test_a_careless_demonstrator_lies_as_often_as_the_table_says(monkeypatch, ki
                                                                         about))
     monkeypatch.setattr(reward, "gold", lambda prompt, answer: 0)
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
-    args = SimpleNamespace(seed=0, prompts=3000, max_tokens=48,
-                           no_demonstrations=False)
+    args = SimpleNamespace(seed=0, prompts=3000, max_tokens=48, no_demonstrations=False)
     found, *_ = reward.rankings_of_the_labeler(None, None, args)
     said = [a.text for c in found for a in c.ranked]
     replies = {table["says"] for table in pretrain.SMALL_TALK.values()}
@@ -427,3 +426,4 @@ def test_good_and_bad_answers_are_ordered_as_gold_does():
     for kind, pairs in reward.good_and_bad(random.Random(0), 40).items():
         for prompt, good, bad in pairs:
             assert reward.gold(prompt, tiny.said(good)) > reward.gold(prompt, tiny.said(bad)), kind
+            assert kind != "truth" or prompt.about.lower() in bad.lower()

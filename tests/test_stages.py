@@ -88,9 +88,12 @@ def test_what_pretraining_sees_is_not_what_the_stages_after_it_ask(out):
 def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     """Each arm starts from trainable copies, though the one before has frozen the originals."""
     monkeypatch.setattr(ppo, "measure", lambda *args: (0., 0., 0., 0.))
-    monkeypatch.setattr(ppo, "checked", None)                # no arm is judged by a program
+    checkers, scores = [], ppo.final_scores
+    monkeypatch.setattr(ppo, "final_scores", lambda batch, answers, judged, checker: (
+        checkers.append(checker) or scores(batch, answers, judged, checker)))
     ppo.main(["--out", str(out), "--quick", "--goodhart", "--batch", "4", "--max-tokens", "4"])
     said = capsys.readouterr().out
+    assert len(checkers) >= 3 and not any(checkers)          # no arm is judged by a program
     assert [f"arm: {name}" in said for name in ("beta 0.12", "beta 0", "gold")] == [True] * 3
     assert (out / "goodhart.png").exists()
 

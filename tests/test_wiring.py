@@ -27,11 +27,22 @@ def recorder(calls, result):
 def test_the_labeler_ranks_prompts_of_the_trained_half_in_its_own_mixture(monkeypatch):
     calls = []
     monkeypatch.setattr(reward, "make_prompt", recorder(calls, sft.make_prompt))
-    monkeypatch.setattr(reward, "sample", lambda *args: [[tiny.said("a")] * 4] * 5)
+    asked = []
+    monkeypatch.setattr(reward, "sample", recorder(asked, [[tiny.said("a")] * 4] * 5))
     monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
-    args = SimpleNamespace(seed=0, prompts=5, max_tokens=48, no_demonstrations=False)
+    args = SimpleNamespace(seed=0, prompts=5, max_tokens=7, no_demonstrations=False)
     reward.rankings_of_the_labeler(None, None, args)
     assert [(split, mixture) for _, split, mixture in calls] == [(TRAIN, reward.ASKED)] * 5
+    assert asked[0][-1] == 7                                 # --max-tokens
+
+
+def test_people_rank_what_the_labeler_ranks(monkeypatch):
+    """Calls of the calculator, which a pair could not show, are in neither."""
+    calls = []
+    monkeypatch.setattr(reward, "make_prompt", recorder(calls, sft.make_prompt))
+    monkeypatch.setattr(reward, "sample", lambda *args: [[tiny.said("a"), tiny.said("b")]])
+    assert reward.two_answers(None, None, random.Random(0))[1:] == ("a", "b")
+    assert calls[0][1:] == (TRAIN, reward.ASKED)
 
 
 def test_ppo_asks_about_the_trained_half_and_measures_on_the_other(home, monkeypatch):
