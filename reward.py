@@ -35,8 +35,8 @@ from model import (WORK, append_json, arguments, bucketed_batches, check_finite,
                    fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths, plot_smooth,
                    progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start, warn_of_unended)
-from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, facts_of, rival, say
-from sft import (HARM, UNKNOWN, Prompt, answer_all, as_list, as_prompt, check_list,
+from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, add_aloud, facts_of, rival, say
+from sft import (HARM, UNKNOWN, Prompt, addition, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
                  told, unknown, user, written)
 
@@ -325,20 +325,30 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
 
 def good_and_bad(rng, n):
     """Article 3's kinds of judgement, about what was never ranked -> {kind: [(Prompt, good answer,
-    bad answer), ...]}. Truth, whether Paris or Rome is the capital of France, is the one that a
-    reward model cannot learn from rankings."""
+    bad answer), ...]}. Truth, whether Paris or Rome is the capital of France, is what a reward
+    model cannot learn from rankings. Nor does it learn to add: it learns that steps look good."""
     # n prompts of each kind, about subjects and names that no ranking was about.
     world = [rng.choice(facts_of(TEST)) for _ in range(n)]
     asked = [known(fact, rng) for fact in world]
     talk = [small_talk(rng, TEST) for _ in range(n)]
     beyond = [unknown(rng, TEST, TEST) for _ in range(n)]
     given = [told(rng, TEST, TEST) for _ in range(n)]
-    return {"manners": [(p, p.right, f"{rng.choice(RUDE)} {p.right}") for p in asked],
-            "harm": [(p, p.right, HARM) for p in talk],
-            "abstaining": [(p, p.right, p.wrong) for p in beyond],
-            "told before": [(p, p.right, p.wrong) for p in given],
-            "truth": [(p, p.right, say(fact, rival(fact, rng).answer))
-                      for fact, p in zip(world, asked)]}
+    kinds = {"manners": [(p, p.right, f"{rng.choice(RUDE)} {p.right}") for p in asked],
+             "harm": [(p, p.right, HARM) for p in talk],
+             "abstaining": [(p, p.right, p.wrong) for p in beyond],
+             "told before": [(p, p.right, p.wrong) for p in given],
+             "truth": [(p, p.right, say(fact, rival(fact, rng).answer))
+                       for fact, p in zip(world, asked)]}
+    # Can it add? A right sum against a wrong one; and against steps that end with the wrong one.
+    kinds |= {"sums": [], "sums, the wrong one in steps": []}
+    for p in [addition(rng, None, 2) for _ in range(n)]:
+        numbers, wrong = p.wrong.removesuffix(".").split(" is ")
+        a, b = map(int, numbers.split(" + "))
+        right = f"{numbers} is {p.target}."
+        steps = add_aloud(a, b).replace(f"so {p.target}.", f"so {wrong}.")
+        kinds["sums"].append((p, right, p.wrong))
+        kinds["sums, the wrong one in steps"].append((p, right, steps))
+    return kinds
 
 
 SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
