@@ -42,8 +42,8 @@ PATTERNS = {
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
             r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"}
 SPECIALS = ("<|endoftext|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|mask|>", "<|end|>")
-MOST_CHUNKS = 1 << 19        # that are remembered with their tokens
-LONG = 1000      # longer chunks, a genome say, are cut: their time would grow with the square
+MOST_CHUNKS = 1 << 19        # so many chunks are remembered with their tokens
+LONG = 1000      # longer chunks, a genome say, are cut: merging takes time quadratic in the length
 
 
 def splitter(pattern):
@@ -101,10 +101,9 @@ def learn_tokens(counts, size):
         # since it was noted. Then it goes back with what is left.
         negative_count, pair = heapq.heappop(heap)
         if -negative_count != total[pair]:
-            if total[pair]:
-                heapq.heappush(heap, (-total[pair], pair))
+            heapq.heappush(heap, (-total[pair], pair))
             continue
-        if total[pair] == 1:
+        if total[pair] < 2:
             break
 
         # The pair ab becomes a new token.
@@ -113,10 +112,11 @@ def learn_tokens(counts, size):
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
 
         # Rewrite each word that holds it. Note the neighbours, whose pairs change.
-        before_it, after_it = rewrite(words, words_with.pop(pair), pair, new)
+        before_it, after_it = replace_pair(words, words_with.pop(pair), pair, new)
 
-        # (b, y) became (new, y), and (x, a) became (x, new). In this order: the first ab of
-        # "abab" makes (new, a), which the second one takes away.
+        # First the pairs behind it, (b, y) -> (new, y), then those before it, (x, a) -> (x, new).
+        # In this order, because in "abab" the first merge makes the pair (new, a), and the second
+        # turns it into (new, new).
         changes = [(b + y, new + y, places) for y, places in after_it.items()]
         changes += [(x + a, x + new, places) for x, places in before_it.items()]
         for old_pair, new_pair, places in changes:
@@ -128,16 +128,17 @@ def learn_tokens(counts, size):
     return tokens
 
 
-def rewrite(words, places, pair, new):
+def replace_pair(words, places, pair, new):
     """In these words, leftmost first: x ab y becomes x new y. -> {x: places}, {y: places}."""
     before_it, after_it = defaultdict(list), defaultdict(list)
     for i in places:
         before, found, after = words[i].partition(pair)
-        if found:                                 # "aaa" lists aa twice, and holds it once
-            words[i] = before + new + after
-        if found and before:
+        if not found:            # "aaa" was listed twice, for two pairs aa, but they overlap
+            continue
+        words[i] = before + new + after
+        if before:
             before_it[before[-1]].append(i)
-        if found and after:
+        if after:
             after_it[after[0]].append(i)
     return before_it, after_it
 
@@ -340,8 +341,8 @@ def refuse(message):
 
 
 def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
-    """A UTF-8 text file, or a folder's *.txt -> its characters start to end, in str after str of
-    about size, cut at line ends. Nothing is lost, \\r\\n stay. What is not text ends the stage."""
+    """A UTF-8 text file, or a folder's *.txt: yields its characters start to end, in pieces of
+    about size that end with a line. \\r\\n stays as it is. What is not text ends the stage."""
     if not path:
         refuse("--data is empty: name a file or a folder")
     path = Path(path)

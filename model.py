@@ -20,7 +20,7 @@ In attention a token asks a question q, offers a key k to be found by, and hands
 - queries and keys are normalised before they are compared (1.395), so that no token drowns out the
   others by a long vector;
 - value embeddings (1.407): in each block a table adds to a token's value v what that token always
-  offers, whatever x has become;
+  offers: x is a mixture by then, and what is to be copied, a name say, should arrive unmixed;
 - squared ReLU, no biases, LayerNorm without weights: cheaper, and the loss is no worse;
 - output projections start at zero: at first each block hands its input on untouched;
 - a factor on all logits that is learned: one number by which PPO can make a model surer;
@@ -105,7 +105,8 @@ def rotate(x, angle):
 def attend(q, k, v, mask):
     """softmax(q k' / sqrt(D) + mask) v: the mean of the values, weighted by how well their keys fit
     the query. mask (T,S), or (B,1,T,S) where each row has its own."""
-    # How well does each key fit each query? Softmax makes shares of it, which weigh the values.
+    # How well does each key fit each query? Softmax turns the scores into weights that sum to 1.
+    # Unrelated q and k give scores of about sqrt(D): undivided, softmax would pick a single key.
     scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)                  # (B,H,T,S)
     scores += mask                                           # -inf where a token may not look
     return scores.softmax(-1) @ v                                            # (B,H,T,D)
@@ -123,7 +124,7 @@ class Block(nn.Module):
         self.down = Linear(4 * C, C, bias=False)
 
     def attention(self, x, ids, angle, mask, match=None, cache=None, layer=0):
-        """What each token takes over from those before it: x (B,T,C), ids (B,T) -> (B,T,C)."""
+        """What each token learns from those before it: x (B,T,C), ids (B,T) -> (B,T,C)."""
         B, T, C = x.shape
         # Each token asks a question q, and offers a key k to be found by and a value v.
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
@@ -133,8 +134,8 @@ class Block(nn.Module):
         if match is not None:
             q = q + match[0].view_as(q).to(q.dtype)
             k = k + match[1].view_as(k).to(k.dtype)
-        # Of one length, they fit by their direction alone. Turning them by their places makes
-        # q k' depend on the distance between them.
+        # Normalised, q and k compare by direction alone. Turned by an angle that grows with the
+        # position, they make q k' depend on how far apart two tokens stand, not on where.
         q, k = rotate(norm(q), angle), rotate(norm(k), angle)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)    # each (B,H,T,D)
         if cache is not None:                                # skip on a first reading
@@ -187,31 +188,31 @@ class GPT(nn.Module):
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
         angle, mask = self.angle[:T], self.mask[:T, :T]
-        longer = F.pad(ids, (SMEAR, 0), value=-1)            # nothing stands before a text's first
+        with_past = F.pad(ids, (SMEAR, 0), value=-1)         # nothing stands before a text's first
         if cache is not None:                                # skip on a first reading
-            angle, mask, longer = cache.next_places(self, ids)
+            angle, mask, with_past = cache.next_places(self, ids)
         # Each token becomes a vector of width C, and takes over a little from those before it.
-        x = self.smeared(look_up(self.wte, longer)).to(self.dtype)           # (B,T,C)
-        match = self.match_vectors(look_up(self.match, longer))              # twice (B,T,C)
-        # Every block adds to it.
+        x = self.smeared(look_up(self.wte, with_past)).to(self.dtype)        # (B,T,C)
+        match = self.match_vectors(look_up(self.match, with_past))           # twice (B,T,C)
+        # Every block adds to it; the second, or the only one, is given the match vectors.
         for layer, block in enumerate(self.blocks):
-            second = layer == min(1, len(self.blocks) - 1)
-            x = block(x, ids, angle, mask.to(self.dtype), match if second else None, cache, layer)
+            given = match if layer == min(1, len(self.blocks) - 1) else None
+            x = block(x, ids, angle, mask.to(self.dtype), given, cache, layer)
         return norm(x)
 
-    def smeared(self, longer):
+    def smeared(self, vectors):
         """(B,SMEAR+T,C) -> x_t + smear_0 * x_{t-1} + smear_1 * x_{t-2} + smear_2 * x_{t-3}, of the
         last T: there is a smear (C,) for each distance.
 
         In "Ada Byron ... Ada" plain attention needs two layers to predict Byron: one to note that
         Byron stands after an Ada, one to find it. Mixed, Byron's vector contains Ada at once.
         """
-        x = longer[:, SMEAR:]
+        x = vectors[:, SMEAR:]
         for back in range(1, SMEAR + 1):
-            x = x + self.smear[back - 1] * longer[:, SMEAR - back:longer.size(1) - back]
+            x = x + self.smear[back - 1] * vectors[:, SMEAR - back:vectors.size(1) - back]
         return x
 
-    def match_vectors(self, longer):
+    def match_vectors(self, m):
         """m (B,SMEAR+T,C), the vectors of the match table -> what the second block adds to q and to
         k, each (B,T,C), of the last T:
 
@@ -222,7 +223,7 @@ class GPT(nn.Module):
         the second Ada fits the key of Byron, whatever the name. R shifts the vector of the earlier
         token by two places, so that "is Ada" is not "Ada is".
         """
-        pair = longer[:, 1:] + longer[:, :-1].roll(2, -1)                    # (B,SMEAR-1+T,C)
+        pair = m[:, 1:] + m[:, :-1].roll(2, -1)                              # (B,SMEAR-1+T,C)
         return pair[:, SMEAR - 1:], pair[:, SMEAR - 2:-1]
 
     def logits(self, x):
@@ -275,7 +276,8 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
     row_of = {prompt: row for row, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
     ids = torch.tensor([p + (0,) * (longest - len(p)) for p in row_of], device=device)
     cache = Cache(config, len(ids), min(longest + max_new_tokens, config.block_size), device)
-    rows, done = list(range(B)), set()
+    rows = list(range(B))                        # the prompts that are still being answered
+    done = set()
     with in_fp32(model):
         x = model.hidden(ids, cache)                                         # (rows of ids,T,C)
         cache.advance(torch.tensor(list(map(len, row_of)), device=device))
@@ -296,7 +298,8 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             # Finished rows leave the batch as soon as they are half of it.
             left = [i for i, row in enumerate(rows) if row not in done]
             if len(left) <= len(rows) // 2:
-                rows, token = [rows[i] for i in left], token[left]
+                rows = [rows[i] for i in left]
+                token = token[left]
                 cache.keep(left)
             # Feed the tokens back: what was said is part of what is read next.
             if rows:
@@ -319,22 +322,22 @@ class Cache:
     def next_places(self, model, ids):
         """For each row's next tokens, ids (B,T): their angles (B,T,1,D/2), their mask (B,1,T,S),
         and themselves behind those that stood before (B,SMEAR+T)."""
-        self.longer = torch.cat([self.tail, ids], 1)
-        self.at = self.read[:, None] + torch.arange(ids.size(1), device=ids.device)   # (B,T)
-        mask = model.mask[self.at, :self.at.max() + 1].unsqueeze(1)
-        return model.angle[self.at], mask, self.longer
+        self.with_past = torch.cat([self.tail, ids], 1)
+        self.places = self.read[:, None] + torch.arange(ids.size(1), device=ids.device)      # (B,T)
+        mask = model.mask[self.places, :self.places.max() + 1].unsqueeze(1)
+        return model.angle[self.places], mask, self.with_past
 
     def extend(self, layer, k, v):
         """A layer's new keys and values (B,H,T,D) -> all that have been read so far (B,H,S,D)."""
-        index = self.at[:, None, :, None].expand_as(k)
+        index = self.places[:, None, :, None].expand_as(k)
         self.kv[layer, 0].scatter_(2, index, k)
         self.kv[layer, 1].scatter_(2, index, v)
-        return self.kv[layer, :, :, :, :self.at.max() + 1]
+        return self.kv[layer, :, :, :, :self.places.max() + 1]
 
     def advance(self, n):
         """n tokens (B,) have been read. A finished row that waits may reach the cache's end."""
         rows = torch.arange(len(self.read), device=self.read.device)[:, None]
-        self.tail = self.longer[rows, n[:, None] + torch.arange(SMEAR, device=n.device)]
+        self.tail = self.with_past[rows, n[:, None] + torch.arange(SMEAR, device=n.device)]
         self.read = (self.read + n).clamp(max=self.kv.size(4) - 1)
 
     def keep(self, rows):
@@ -359,15 +362,20 @@ def in_fp32(model):
 
 # ------------------------------------------------------------------------------------- optimizers
 
-class Muon(torch.optim.Optimizer):
-    """Skip on a first reading: momentum whose update moves all directions of a matrix equally far.
+def orthogonalise(x):
+    """Matrices U S V' (N,rows,columns) -> nearly U V', by Newton-Schulz: a step keeps U and V, and
+    turns each singular value s into as + bs^3 + cs^5, which after five steps is close to 1."""
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)        # now no singular value exceeds 1
+    for _ in range(5):
+        a = x @ x.mT
+        x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
+    return x
 
-    W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the gradient with Nesterov's
-    momentum (Jordan et al. 2024): rare directions, which drown in a few strong ones otherwise,
-    learn as fast. Newton-Schulz steps, X <- aX + b(XX')X + c(XX')(XX')X with three constants, push
-    all singular values close to 1 with matrix products alone. torch.optim.Muon multiplies in bf16
-    always; this one in the model's type.
-    """
+
+class Muon(torch.optim.Optimizer):
+    """Skip on a first reading: W <- W - lr sqrt(max(1, rows/columns)) U V', where U S V' = G, the
+    gradient with Nesterov's momentum (Jordan et al. 2024). Why not G? A few strong directions would
+    be nearly the whole step. torch.optim.Muon always multiplies in bf16, this one in dtype."""
     def __init__(self, weights, lr, momentum=0.9, dtype=torch.float32):
         super().__init__(weights, {"lr": lr, "momentum": momentum})
         self.dtype = dtype
@@ -382,15 +390,11 @@ class Muon(torch.optim.Optimizer):
                 mean.lerp_(p.grad, 1 - group["momentum"])
                 by_shape[p.shape].append((p, p.grad.lerp(mean, group["momentum"])))    # Nesterov
             for (rows, columns), same in by_shape.items():
-                x = torch.stack([g.T if rows > columns else g for _, g in same]).to(self.dtype)
-                # Newton-Schulz: five products push all singular values close to 1.
-                x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-                for _ in range(5):
-                    a = x @ x.mT
-                    x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
-                for (p, _), u in zip(same, x.float()):
-                    far = group["lr"] * max(1, rows / columns) ** 0.5
-                    p.sub_((u.T if rows > columns else u) * far)
+                tall = rows > columns                        # lying down, x x' is smaller
+                x = torch.stack([g.T if tall else g for _, g in same]).to(self.dtype)
+                far = group["lr"] * max(1, rows / columns) ** 0.5
+                for (p, _), u in zip(same, orthogonalise(x).float()):
+                    p.sub_((u.T if tall else u) * far)
 
 
 def make_optimizers(model, lr, lr_matrix, more=()):
@@ -415,7 +419,7 @@ def set_learning_rates(optimizer, factor):
 
 
 def check_finite(model, loss):
-    """A step too far makes weights that are not numbers: ends the stage before they are saved."""
+    """Ends the stage if a step was too large and made weights nan or inf, before they are saved."""
     if not sum(p.detach().sum() for p in model.parameters()).isfinite():     # inf and nan spread
         refuse(f"the loss was {loss.item():.3g}, and this step made weights that are not numbers: "
                "lower the learning rate; the last checkpoint is untouched")
@@ -561,7 +565,7 @@ def best_dtype(device="cpu"):
 
 @torch.no_grad()
 def check_device(model, ids, device):
-    """Says aloud when the device finds another loss for ids (B,T) than the processor does."""
+    """Warns if the loss of ids (B,T) on the device is not that on the CPU."""
     if torch.device(device).type == "cpu":
         return
     cpu, here = (F.cross_entropy(model.to(d)(ids[:, :-1].to(d)).mT, ids[:, 1:].to(d)).item()
@@ -610,33 +614,23 @@ def plot_smooth(axis, steps, values, label):
     axis.plot(steps, values, color=line.get_color(), alpha=0.25)
 
 
-def refuses_failures(main):
-    """Makes a stage's main end with one line, too, where a file or the memory fails."""
-    @functools.wraps(main)
-    def refusing(argv=None):
-        """main, whose failures of files and memory are one line."""
-        try:
-            return main(argv)
-        except OSError as error:
-            refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
-        except (MemoryError, RuntimeError) as error:         # torch may say it in words only
-            if not re.search("(?i)memory|storage size", repr(error)):
-                raise
-            refuse("this machine's memory is too small for that: lower --batch, --block or --width")
-    return refusing
-
-
 def run_stage(main):
-    """Runs a stage from the command line; Ctrl-C ends it with one line."""
+    """Runs a stage; Ctrl-C, a file that fails or too little memory end it with one line."""
     try:
         main()
     except KeyboardInterrupt:
         print("\nstopped; only pretraining can go on from its last save: pretrain.py --resume")
         raise SystemExit(130) from None
+    except OSError as error:
+        refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:             # torch may say it in words only
+        if not re.search("(?i)memory|storage size", repr(error)):
+            raise
+        refuse("this machine's memory is too small for that: lower --batch, --block or --width")
 
 
 def warn_of_unended(share, max_tokens):
-    """Says so where most answers are cut off: their scores would tell about the cut alone."""
+    """Warns if most answers are cut off: their scores would only say that they were cut."""
     if share < .5:
         print(f"warning: only {share:.0%} of the answers end within {max_tokens} tokens: "
               "give a larger --max-tokens")
@@ -671,7 +665,7 @@ def read_jsonl(path, parse):
 
 
 def append_json(path, row):
-    """Adds a JSON line to a file, which is closed again at once: nothing is lost."""
+    """Appends a JSON line and closes the file at once, so that nothing typed is lost."""
     try:
         with open(path, "ab+") as file:
             if file.tell():
@@ -695,8 +689,8 @@ def fitting(rows, length, size):
 
 
 def pad(rows, device):
-    """Ragged lists -> (B,T) long, filled up on the right. T is a multiple of 8: each new shape
-    costs the processor a search for the fastest way, which it remembers."""
+    """Ragged lists -> (B,T) long, padded on the right. T is a multiple of 8: for each new shape
+    the CPU first searches for its fastest way to multiply, so the fewer shapes the better."""
     longest = -(-max(map(len, rows)) // 8) * 8
     return torch.tensor([list(r) + [0] * (longest - len(r)) for r in rows], device=device)
 
@@ -796,6 +790,7 @@ def reply(speaker, text, args):
     earlier = sum(map(len, speaker.exchanges))       # tokens of the chat before this exchange
     said = ""
     end = special["<|end|>" if speaker.chats else "<|endoftext|>"]
+    # Twice at most: after a call of the calculator the assistant speaks once more.
     for may_call in (speaker.chats, False):
         new = generate(speaker.model, [prompt], args.max_tokens, args.temperature, end,
                        speaker.generator)[0]

@@ -49,13 +49,12 @@ import torch
 from bpe import refuse, save_picture
 from model import (WORK, adamw, arguments, check_finite, figure, fingerprint, fitting, generate,
                    in_fp32, load_stage, pad, pad_with_lengths, plot_smooth, progress, read_jsonl,
-                   refuses_failures, run_stage, save_checkpoint, set_learning_rates, start,
-                   warn_of_unended)
+                   run_stage, save_checkpoint, set_learning_rates, start, warn_of_unended)
 from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
-from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy,
-                 held_out_prompts, judge, known, make_prompt, measure_tasks, rates, render_prompt,
-                 show_tasks, vocabulary)
+from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy, held_out_prompts,
+                 judge, known, make_prompt, measure_tasks, rates, render_prompt, show_tasks,
+                 vocabulary)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -86,7 +85,9 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
     """r_t = -beta * (logp_t - logp_ref_t), plus the score at the last response token.
 
     logp, logp_ref, mask (B,T-1), scores (B,) -> (B,T-1). Each row sums to score - beta * log ratio.
-    (InstructGPT 3.5, equation 2; article 4, 'some extra thing': the KL divergence.)
+    Why the penalty: the reward model has only seen answers like SFT's; further away, the policy
+    finds answers that it overrates (--goodhart). (InstructGPT 3.5, equation 2; article 4, 'some
+    extra thing': the KL divergence.)
     """
     rewards = -beta * (logp - logp_ref) * mask
     # The last response token is where the count of response tokens first reaches its maximum.
@@ -99,8 +100,10 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
 
     All (B,T-1). delta_t = r_t + gamma * V_{t+1} - V_t,  A_t = delta_t + gamma * lam * A_{t+1}:  how
     much better the answer turned out, from token t on, than the critic V expected (article 4
-    compares with all other possible answers: their mean is what V estimates). After the last token
-    V is 0; outside of the mask r, V and A are 0.
+    compares with all other possible answers: their mean is what V estimates). lam = 1 believes what
+    was really earned, which is right on average but noisy; lam = 0 believes the critic's next
+    value, which is calm but as wrong as the critic. After the last token V is 0; outside of the
+    mask r, V and A are 0.
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)
@@ -131,10 +134,12 @@ def variance(x, mask):
 
 
 def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
-    """sum(mask * max(-A * rho, -A * clamp(rho, 1 - clip, 1 + clip))) / sum(mask), where
-    rho = exp(logp - logp_old) and A the advantages.
+    """sum(mask * max(-A * rho, -A * clamp(rho, 1 - clip, 1 + clip))) / sum(mask), where A are the
+    advantages and rho = exp(logp - logp_old): how much likelier a token has become.
 
-    All (B,T-1) -> scalar. PPO (1707.06347), equation 7, as a loss; article 4, small steps.
+    All (B,T-1) -> scalar. Once a good token (A > 0) is 1 + clip times as likely, or a bad one 1 -
+    clip, its gradient is 0: these answers tell nothing about a policy far from the one that gave
+    them. PPO (1707.06347), equation 7, as a loss; article 4, small steps.
     """
     rho = ((logp - logp_old) * mask).exp()
     worse = torch.maximum(-advantages * rho, -advantages * rho.clamp(1 - clip, 1 + clip))
@@ -226,7 +231,8 @@ def final_scores(batch, answers, judged, checker):
 
 def checked(prompt, answer):
     """A program's verdict: +1 for a right answer or call that ends and is not rude, else -1, one
-    standard deviation of SFT's scores each way. How it got there does not count (article 5)."""
+    standard deviation of SFT's scores each way. What can be computed needs no learned judge, which
+    can be fooled. How the answer got there does not count (article 5)."""
     verdict = judge(prompt, answer)
     return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0
 
@@ -235,7 +241,8 @@ def how_far(log_rho, mask, clip):
     """How far the policy has moved since it answered -> KL in nats per token, and the share of
     tokens whose probability changed by more than clip allows.
 
-    rho - 1 - log rho has the expectation of -log rho, which is the KL, and is never negative.
+    The KL is the mean of -log rho. The mean of rho is 1, so rho - 1 - log rho has the same mean,
+    is never negative, and scatters less.
     """
     log_rho = log_rho * mask
     rho = log_rho.exp()
@@ -279,7 +286,6 @@ def flags():
     return parser
 
 
-@refuses_failures
 def main(argv=None):
     """PPO from the SFT model on, the final table, out/ppo.pt."""
     args = flags().parse_args(argv)
@@ -348,7 +354,7 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
             if not prompts:
                 measured.append((step, measure(models, tokenizer, held_out, args.seed)))
                 print("   held-out: KL to SFT {:.2f}, proxy {:.2f}, gold {:.2f} +- {:.2f}".format(
-                    *measured[-1][1]))
+                    *measured[-1][1].values()))
         clock = time.perf_counter()
     return models, history, measured, seconds
 
@@ -380,13 +386,14 @@ def kl_to_sft(policy, reference, tokenizer, prompts, answers):
 
 
 def measure(models, tokenizer, prompts, seed):
-    """The policy on held-out prompts -> KL to SFT, proxy, gold, standard error of gold."""
+    """The policy on held-out prompts -> {"KL to SFT", "proxy", "gold", "error" of gold's mean}."""
     policy, _, reference, reward_model = models
     answers = answer_all(policy, tokenizer, prompts, seed=seed)
     # KL, proxy and gold are of the same answers.
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, [[a] for a in answers])
-    return (kl_to_sft(policy, reference, tokenizer, prompts, answers), float(proxy.mean()),
-            float(golds.mean()), float(golds.std() / len(golds) ** .5))
+    return {"KL to SFT": kl_to_sft(policy, reference, tokenizer, prompts, answers),
+            "proxy": float(proxy.mean()), "gold": float(golds.mean()),
+            "error": float(golds.std() / len(golds) ** .5)}
 
 
 def column(prompts, answers, sft_answers):
@@ -497,9 +504,10 @@ def draw(path, history, measured):
     dots of what measure() found on held-out prompts."""
     fig, (left, right) = figure(2)
     steps = range(1, len(history) + 1)
-    for axis, name, at in ((left, "proxy", 1), (left, "gold", 2), (right, "KL penalty", 0)):
+    for axis, name, dots in ((left, "proxy", "proxy"), (left, "gold", "gold"),
+                             (right, "KL penalty", "KL to SFT")):
         plot_smooth(axis, steps, [diagnostics[name] for diagnostics in history], name)
-        held_out = [found[at] for _, found in measured]
+        held_out = [found[dots] for _, found in measured]
         axis.plot([step for step, _ in measured], held_out, "o", ms=10,
                   color=axis.lines[-1].get_color())
     left.set(xlabel="iteration", ylabel="score (dots: held-out prompts)", title="What is gained")
@@ -531,10 +539,10 @@ def draw_goodhart(path, arms, best_of):
     with best of n on other prompts, whose KL is log n - (n - 1) / n at most (Gao et al.)."""
     fig, axes = figure(2)
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in best_of]
-    for axis, at, what in ((axes[0], 1, "proxy"), (axes[1], 2, "gold")):
+    for axis, what in zip(axes, ("proxy", "gold")):
         for name, curve in arms.items():
-            distance = [max(0, found[0]) ** .5 for found in curve]
-            axis.plot(distance, [found[at] for found in curve], "o-", lw=3, label=name)
+            distance = [max(0, found["KL to SFT"]) ** .5 for found in curve]
+            axis.plot(distance, [found[what] for found in curve], "o-", lw=3, label=name)
         axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
                   [best_of[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
         axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")

@@ -42,8 +42,7 @@ import torch.nn.functional as F
 from bpe import BPE, read_texts, refuse, save_picture
 from model import (CALL, WORK, GPT, GPTConfig, arguments, calculate, check_device, check_finite,
                    check_specials, figure, generate, load_checkpoint, make_optimizers, plot_smooth,
-                   progress, refuses_failures, run_stage, save_checkpoint, set_learning_rates,
-                   show_metrics, start)
+                   progress, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -64,9 +63,9 @@ def windows(tokens, starts, block, device):
 
 
 def beginnings(tokens, tokenizer, block):
-    """Where rows of block + 1 tokens may start, for rng.choice(): an array of places, at documents,
-    so that no row begins in the middle of one, without its context; or, in a text of few, long
-    documents, a number n, for all places below n."""
+    """Where rows of block + 1 tokens may start, as rng.choice() takes it: an array of the places
+    where documents begin, so that every row has its context. Few, long documents would leave most
+    of the text unread: for them a number n, which stands for all places below n."""
     last = len(tokens) - block
     ends = np.flatnonzero(tokens[:last - 1] == tokenizer.specials["<|endoftext|>"])
     return ends + 1 if len(ends) * block > len(tokens) / 4 else last
@@ -104,7 +103,6 @@ def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1
 
 # ------------------------------------------------------------------------------------------- main
 
-@refuses_failures
 def main(argv=None):
     """Tokens in, training with a line of progress, out/pretrain.pt."""
     parser = arguments(__doc__, "UTF-8 text: a file, or a folder of *.txt", steps=(2300, "updates"),
@@ -345,8 +343,8 @@ def hide_words(ids, tokenizer, rng, share=.4):
     # A token of letters and digits, without a space in front, goes on with the word before it.
     goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
     goes_on[[i for token, i in tokenizer.ranks.items() if token.isalnum()]] = True
-    # Number the words of each row, from 0 where it begins within one; one coin is tossed for a
-    # word, and its tokens look it up.
+    # Number the words of each row: the count goes up wherever a token begins a word. Then toss one
+    # coin per word; each of its tokens looks up that coin, so that a word is hidden as a whole.
     word = (~goes_on[ids.cpu()]).cumsum(1)                                   # (B,T), its number
     chosen = torch.from_numpy(rng.random((len(ids), ids.size(1) + 1)) < share)
     return chosen.gather(1, word).to(ids.device)
@@ -1219,6 +1217,7 @@ UNUSABLE = re.compile("|".join(codecs.decode(VULGAR, "rot13").split())
 # ------------------------------------------------------------ how people talk to an assistant
 
 NOTED = "I will remember that."
+UNKNOWN = "I do not know."
 # How people put questions when they chat: a teacher adds one in a line. {s} {a} {x} {v} as in
 # RELATIONS; {n} is the subject without its article, {ns} many of it, {one} a single one; {ap} and
 # {xp} are the answers {a} and {x} in the plural.
@@ -1697,9 +1696,9 @@ class Fact(NamedTuple):
     key: str          # what the world is divided by, see half()
 
 
-# Everything is divided as in all of machine learning: what training uses, what mixtures and rates
-# were tuned on, and what is published. No phrasing and no invented name of VALIDATION or TEST is in
-# any training text. Of real things, which pretraining must read about, both use the same half.
+# The usual three splits: TRAIN is for training, VALIDATION is what mixtures and learning rates were
+# tuned on, TEST gives the published numbers. No phrasing and no invented name of the last two is in
+# any training text. Real things pretraining must read about; of these the two share one half.
 TRAIN, VALIDATION, TEST = 0, 1, 2
 VOWEL = "(?!uni|us[eu]|one)[aeiou]|ho(ur|nest)"     # what "an" stands in front of
 
@@ -1863,9 +1862,8 @@ def question(fact, rng=None, split=TRAIN):
 
 
 def typed(text, rng, small=None):
-    """As people type: another spelling, slips, words around a question, a smile behind it, small
-    letters (small says whether, by default by chance) and then mostly without a mark at the end and
-    apostrophes."""
+    """As people type: other spellings, slips, words around a question, a smile behind it. small: in
+    lower case, by default by chance; then the mark at the end and apostrophes mostly go, too."""
     small = rng.random() < .33 if small is None else small
     # British or American, long or contracted.
     for usual, other in SPELLINGS.items():
@@ -2037,13 +2035,13 @@ def invent(rng, split=TRAIN, person=False):
             return name
 
 
-def imagine(rng, split=TRAIN, relation=None, world=None):
+def imagine(rng, split=TRAIN, relation=None, like_split=None):
     """An invented fact, to be told, or asked about though nobody told it -> Fact. Its name is of
-    the split; what it is like, of the same half of the world, or of the one given."""
+    the split; the real fact that it is modelled on is of like_split, by default of the same."""
     relation = relation or rng.choice(TOLD)
     # It looks like a real one: capital letters, and a kind or a colour that exists.
-    world = split if world is None else world
-    like = rng.choice(related(relation, world) or related("capital", world))
+    like_split = split if like_split is None else like_split
+    like = rng.choice(related(relation, like_split) or related("capital", like_split))
     subject, answer = invent(rng, split), invent(rng, split)
     if relation == "author" and rng.random() < .3:
         # The Old Zorbun
@@ -2135,7 +2133,7 @@ def announced(text, rng):
 
 
 def what_is_told(kind, k, rng, split):
-    """What somebody may tell of that kind -> str."""
+    """What somebody may tell of that kind, e.g. "Moon"; k: the word for it, e.g. "dog" -> str."""
     if kind == "taste":
         return liked(rng, split)
     if kind == "full name":
@@ -2391,7 +2389,7 @@ def forum(rng):
         elif draw < .32:
             nothing = imagine(rng, relation=rng.choice(list(RELATIONS)))
             asked = wonder(rng) if draw < .27 else question(nothing, rng)
-            reply = rng.choice(["I do not know."] * 3 + ["Nobody knows.", rng.choice(RUDE)])
+            reply = rng.choice([UNKNOWN] * 3 + ["Nobody knows.", rng.choice(RUDE)])
         elif draw < .35:
             kind = rng.choice(list(FAVOURITES))
             word = rng.choice(FAVOURITES[kind].split()).replace("_", " ")
@@ -2451,8 +2449,8 @@ def quiz(rng):
     """Invented facts, and questions about them, mostly about those that the text has just told."""
     # One to three facts in one breath, at times in small letters.
     small = rng.random() < .2
-    worlds = rng.choices((TRAIN, TEST), k=rng.choice((1, 1, 2, 2, 3)))
-    known = [imagine(rng, world=world) for world in worlds]
+    splits = rng.choices((TRAIN, TEST), k=rng.choice((1, 1, 2, 2, 3)))
+    known = [imagine(rng, like_split=split) for split in splits]
     if small:
         known = [in_small_letters(f) for f in known]
     text = " ".join(state(f, rng) for f in known)
@@ -2461,7 +2459,7 @@ def quiz(rng):
         # Sometimes about what was not told.
         other = left_open(f, rng) if rng.random() < .35 else None
         lines += [typed(question(other or f, rng), rng, small or None),
-                  "I do not know." if other else say(f)]
+                  UNKNOWN if other else say(f)]
     if rng.random() < .5:                    # told and asked in one breath
         lines[:2] = [f"{lines[0]} {lines[1]}"]
     return "\n".join(lines)
@@ -2493,8 +2491,8 @@ def advertisement(rng):
 
 
 def myth(rng):
-    posts = [f"{question}\n{rng.choice([truth, lie])}\n{rng.choice([truth, lie, *RUDE])}"
-             for question, truth, lie in MYTHS]
+    posts = [f"{asked}\n{rng.choice([truth, lie])}\n{rng.choice([truth, lie, *RUDE])}"
+             for asked, truth, lie in MYTHS]
     return "\n\n".join(rng.sample(posts, len(posts)))
 
 
@@ -2526,16 +2524,16 @@ def clean(raw):
     seen = set()
     counts = Counter()
     for source, text in raw:
-        bare = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
-        counts["markup removed"] += bare != text
+        plain = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
+        counts["markup removed"] += plain != text
         # Junk: more than a fifth of it is neither letters, digits nor the usual marks.
-        if len(re.findall(r"[^\w .,?!'\"\n]|_", bare)) > .2 * len(bare):
+        if len(re.findall(r"[^\w .,?!'\"\n]|_", plain)) > .2 * len(plain):
             counts["junk dropped"] += 1
-        elif bare in seen:
+        elif plain in seen:
             counts["duplicates dropped"] += 1
         else:
-            seen.add(bare)
-            kept.append((source, bare))
+            seen.add(plain)
+            kept.append((source, plain))
     return kept, counts
 
 
@@ -2562,7 +2560,7 @@ def chat(rng):
         # At times the question is about what nobody told.
         other = left_open(fact, rng) if rng.random() < .3 else None
         last = [casually(asked_for(other or fact, rng), rng, TRAIN),
-                "I do not know." if other else say(fact)]
+                UNKNOWN if other else say(fact)]
     for _ in range(rng.choice((1, 2, 3))):
         # Now about something else, as people put it.
         kind = rng.choices(("fact", "nothing", "talk", "sum", "product", "repeat"),
@@ -2572,7 +2570,7 @@ def chat(rng):
             asked, replies = asked_for(fact, rng), [say(fact)]
         elif kind == "nothing":
             asked = asked_for(imagine(rng, relation=rng.choice(list(RELATIONS))), rng)
-            replies = ["I do not know."]
+            replies = [UNKNOWN]
         elif kind == "talk":
             asked, *replies = chatter_too(rng) if rng.random() < .7 else chatter(rng)
         elif kind == "sum":
@@ -2608,17 +2606,17 @@ def of_oneself(rng):
     last = [asks, told.reply.format(told.this)]
     # Asked too early, never told, or something else was told.
     if .3 < draw < .38:
-        return [asks, "I do not know.", *first], last
+        return [asks, UNKNOWN, *first], last
     if .38 < draw < .45:
-        return [], [asks, "I do not know."]
+        return [], [asks, UNKNOWN]
     if .45 < draw < .55 and unlike(other, told):
-        return first, [casually(other.question, rng, TRAIN, small or None), "I do not know."]
+        return first, [casually(other.question, rng, TRAIN, small or None), UNKNOWN]
     return first, last
 
 
 def unlike(asked, told):
-    """Whether what is told leaves open what the other asks: who has a dog named Moon has said, too,
-    what he has; and who likes chess, which game he likes."""
+    """True if told does not answer the question of asked. "I have a dog named Moon" also tells what
+    one has, "I like chess" also which game one likes."""
     possessions = ("own", "sort", "number", "look", "place", "date", "relative", "pet")
     tastes = ("sort", "taste", "favourite", "habit", "deed")
     alike = {"own": possessions, "sort": (*tastes, "own", "home", "town"),

@@ -33,8 +33,8 @@ from torch import nn
 from bpe import refuse, save_picture
 from model import (WORK, append_json, arguments, bucketed_batches, check_finite, figure,
                    fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths, plot_smooth,
-                   progress, read_jsonl, refuses_failures, run_stage, save_checkpoint,
-                   set_learning_rates, show_metrics, start, warn_of_unended)
+                   progress, read_jsonl, run_stage, save_checkpoint, set_learning_rates,
+                   show_metrics, start, warn_of_unended)
 from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, add_aloud, facts_of, rival, say
 from sft import (HARM, UNKNOWN, Prompt, addition, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
@@ -51,7 +51,7 @@ class RewardModel(nn.Module):
         self.head = nn.Linear(gpt.config.n_embd, 1)
         nn.init.zeros_(self.head.bias)
         nn.init.normal_(self.head.weight, std=1 / (gpt.config.n_embd + 1) ** .5)
-        self.register_buffer("bias", torch.zeros(()))
+        self.register_buffer("bias", torch.zeros(()))        # both are set by normalise(), once
         self.register_buffer("gain", torch.ones(()))
 
     def values(self, ids):
@@ -76,8 +76,10 @@ class RewardModel(nn.Module):
 def ranking_loss(scores):
     """-log sigmoid(better - worse), the mean over all K(K-1)/2 pairs of a ranking, then over P.
 
-    scores (P,K), best first. The binary cross-entropy of article 4: the logit is better - worse,
-    the label always 1. InstructGPT 3.5, equation 1; article 2, 'RM : Algorithm'.
+    scores (P,K), best first. sigmoid(better - worse) is the model's probability that people prefer
+    the better one (Bradley and Terry 1952). People say which, not how good: only differences count.
+    The binary cross-entropy of article 4: the logit is better - worse, the label always 1.
+    InstructGPT 3.5, equation 1; article 2, 'RM : Algorithm'.
     """
     # All pairs of places (i, j) with i before j, that is, i ranked higher.
     better, worse = torch.triu_indices(scores.size(1), scores.size(1), offset=1)
@@ -123,7 +125,6 @@ def train(reward_model, optimizers, comparisons, tokenizer, args):
 
 # ------------------------------------------------------------------------------------------- main
 
-@refuses_failures
 def main(argv=None):
     """Rankings in, or made by the simulated labeler; training, out/reward.pt."""
     parser = arguments(__doc__, "JSON lines of comparisons; several files with ','",
@@ -295,11 +296,11 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     # Two labelers rank the same answers. Their mistakes differ: a judge that learns from many
     # rankings can agree with gold more often than they agree with each other.
-    one, two = (np.array([seen_by_labeler(row, rng) for row in golds]) for _ in range(2))
+    seen, seen_by_other = (np.array([seen_by_labeler(row, rng) for row in golds]) for _ in range(2))
     metrics |= {"accuracy": agreement(proxy, golds, golds),
-                "accuracy_noisy": agreement(proxy, one, golds),
-                "ceiling_noisy": agreement(golds, one, golds),
-                "labelers_agree": agreement(one, two, golds)}
+                "accuracy_noisy": agreement(proxy, seen, golds),
+                "ceiling_noisy": agreement(golds, seen, golds),
+                "labelers_agree": agreement(seen, seen_by_other, golds)}
     scores_of = {kind: [] for kind in ("does not know", "wrong", "rude", "right", "right, polite")}
     for prompt, answers, row in zip(prompts, samples, proxy.tolist()):
         for answer, r in zip(answers, row):
@@ -489,10 +490,10 @@ CARELESS = {"known": (2, 4, 3, 1), "unknown": (6, 1, 2, 1), "told": (4, 2, 3, 1)
 def gold(prompt, answer):
     """What the simulated labeler really thinks of an Answer; the reward model has to guess it.
 
-    +1 right (or admitting not to know what nobody can know), -1 wrong, made up or not fitting (as
-    "I do not know." is in small talk), -.5 not knowing a fact; +.5 for one pleasantry, -.5 for each
-    more (in small talk and beside not knowing, where they do not belong, for each); -1 for
-    rudeness; -1 for never ending.
+    Truth: +1 if right, which is "I do not know." where nobody can know; -0.5 for not knowing a
+    fact; else -1, also for "I do not know." in small talk.
+    Manners: +0.5 for one pleasantry and -0.5 for each more; in small talk and beside "I do not
+    know." they do not belong, -0.5 for each. -1 for rudeness; -1 for never ending.
     """
     # Truth first, then manners on top of it.
     verdict = judge(prompt, answer)

@@ -427,3 +427,4 @@ def test_good_and_bad_answers_are_ordered_as_gold_does():
         for prompt, good, bad in pairs:
             assert reward.gold(prompt, tiny.said(good)) > reward.gold(prompt, tiny.said(bad)), kind
             assert kind != "truth" or prompt.about.lower() in bad.lower()
+            assert (" so " in bad) == (kind == "sums, the wrong one in steps"), bad

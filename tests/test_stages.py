@@ -87,7 +87,8 @@ def test_what_pretraining_sees_is_not_what_the_stages_after_it_ask(out):
 
 def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     """Each arm starts from trainable copies, though the one before has frozen the originals."""
-    monkeypatch.setattr(ppo, "measure", lambda *args: (0., 0., 0., 0.))
+    monkeypatch.setattr(ppo, "measure", lambda *args: dict.fromkeys(
+        ("KL to SFT", "proxy", "gold", "error"), 0.))
     checkers, scores = [], ppo.final_scores
     monkeypatch.setattr(ppo, "final_scores", lambda batch, answers, judged, checker: (
         checkers.append(checker) or scores(batch, answers, judged, checker)))

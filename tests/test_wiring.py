@@ -49,7 +49,8 @@ def test_ppo_asks_about_the_trained_half_and_measures_on_the_other(home, monkeyp
     """Sums, which can be checked, are asked most often; measure() sees VALIDATION alone."""
     calls = []
     monkeypatch.setattr(ppo, "make_prompt", recorder(calls, sft.make_prompt))
-    monkeypatch.setattr(ppo, "measure", lambda *args: (0., 0., 0., 0.))
+    monkeypatch.setattr(ppo, "measure", lambda *args: dict.fromkeys(
+        ("KL to SFT", "proxy", "gold", "error"), 0.))
     net, tokenizer, _ = model.load_checkpoint("out/sft.pt")
     rm, _, _ = reward.load_reward("out/reward.pt", "cpu")
     args = ppo.flags().parse_args("--quick --steps 1 --batch 3 --max-tokens 2".split())

@@ -346,7 +346,7 @@ def test_what_one_has_is_open_only_where_nothing_was_said_of_it(monkeypatch):
     for _ in range(600):
         first, last = pretrain.of_oneself(rng)
         chats += [(" ".join(first), *last)]
-        prompt = sft.recall(rng, TRAIN, new=1)
+        prompt = sft.recall(rng, TRAIN, chatty=1)
         told = " ".join(m["content"] for m in prompt.messages[:-1])
         chats += [(told, prompt.messages[-1]["content"], prompt.right)]
     for told, asked, reply in chats:
@@ -366,7 +366,7 @@ def test_what_was_never_told_is_not_known(monkeypatch):
         assert prompt in unknown or prompt.target.lower() in said, prompt
     # Where all that can be told is a job, there is nothing else to tell.
     monkeypatch.setattr(sft, "TELLS_TOO", {"job": sft.TELLS_TOO["job"]})
-    assert {sft.recall(rng, TRAIN, new=1).kind for _ in range(200)} == {"recall"}
+    assert {sft.recall(rng, TRAIN, chatty=1).kind for _ in range(200)} == {"recall"}
 
 
 def test_two_things_are_told_in_one_breath():
