@@ -340,6 +340,12 @@ def refuse(message):
     raise SystemExit(2)
 
 
+def text_files(path):
+    """The file itself, or the *.txt of a folder and of those in it -> list of Paths."""
+    path = Path(path)
+    return sorted(f for f in path.rglob("*.txt") if f.is_file()) if path.is_dir() else [path]
+
+
 def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
     """A UTF-8 text file, or a folder's *.txt: yields its characters start to end, in pieces of
     about size that end with a line. \\r\\n stays as it is. What is not text ends the stage."""
@@ -350,7 +356,7 @@ def read_texts(path, start=0, end=sys.maxsize, size=1 << 20):
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ValueError("it is neither a file nor a folder")
-        for path in sorted(path.rglob("*.txt")) if path.is_dir() else [path]:
+        for path in text_files(path):
             with open(path, encoding="utf-8-sig", newline="") as file:   # -sig: editors add a mark
                 while piece := file.read(size) + file.readline(size):
                     if "\0" in piece:
@@ -425,4 +431,5 @@ def draw(curve, path):
 
 
 if __name__ == "__main__":
-    main()
+    from model import run_stage                  # here: model.py imports us
+    run_stage(main)

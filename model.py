@@ -458,7 +458,8 @@ def load_checkpoint(path, device="cpu"):
     except FileNotFoundError:
         stem = os.path.basename(path).removesuffix(".pt")
         stage = stem if stem in ("sft", "reward", "ppo") else "pretrain"
-        refuse(f"{path} is missing: `python {stage}.py` makes out/{stage}.pt")
+        folder = os.path.dirname(path) or "."
+        refuse(f"{path} is missing: python {stage}.py --out {folder} makes it")
     except Exception as error:               # a foreign or cut file can fail in any way
         refuse(f"{path} is not a whole checkpoint of this project: {type(error).__name__}")
 
@@ -512,16 +513,21 @@ LIMITS = {"seed": (0, 2 ** 63 - 1), "mix": (0, 10 ** 6), "lam": (0, 1), "block":
           "warm_up": (0, 10 ** 9)}
 
 
-def start(args, *outputs):
-    """What every stage does first -> out folder, device, dtype. A bad flag ends it here, and so do
-    outputs that cannot be written."""
-    bpe.print_anything()
+def check_flags(args):
+    """A flag out of its LIMITS ends the program."""
     for name, value in vars(args).items():
         least, most = LIMITS.get(name, (int(type(value) is int), 10 ** 9))
         if type(value) in (int, float) and not least <= value <= most:
             refuse(f"--{name.replace('_', '-')} {value}: it must be {least} to {most:,}")
         if value == "":
             refuse(f"--{name.replace('_', '-')} is empty")
+
+
+def start(args, *outputs):
+    """What every stage does first -> out folder, device, dtype. A bad flag ends it here, and so do
+    outputs that cannot be written."""
+    bpe.print_anything()
+    check_flags(args)
     for name in outputs:
         bpe.check_output(pathlib.Path(args.out) / name)
     torch.manual_seed(args.seed)
@@ -550,17 +556,18 @@ def best_dtype(device="cpu"):
     if kind != "cpu":
         cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if cuda else torch.float32
-    fastest = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        square = torch.ones(512, 512, dtype=dtype)
-        times = []
-        for _ in range(20):
+    # On one thread, in turns, and the best of many: other programs must not decide.
+    squares = [torch.ones(512, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    times = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for _ in range(20):
+        for square in squares:
             began = time.perf_counter()
             square @ square
             times.append(time.perf_counter() - began)
-        fastest[dtype] = min(times)
-    faster = fastest[torch.bfloat16] < .7 * fastest[torch.float32]
-    return torch.bfloat16 if faster else torch.float32
+    torch.set_num_threads(threads)
+    return torch.bfloat16 if min(times[1::2]) < .7 * min(times[::2]) else torch.float32
 
 
 @torch.no_grad()
@@ -622,7 +629,7 @@ def run_stage(main):
         print("\nstopped; only pretraining can go on from its last save: pretrain.py --resume")
         raise SystemExit(130) from None
     except OSError as error:
-        refuse(f"{error.filename or 'a file'}: {error.strerror or error}")
+        refuse(f"{error.filename or 'the screen'}: {error.strerror or error}")
     except (MemoryError, RuntimeError) as error:             # torch may say it in words only
         if not re.search("(?i)memory|storage size", repr(error)):
             raise
@@ -662,6 +669,22 @@ def read_jsonl(path, parse):
             except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 refuse(f"{path}, line {number}: {error}")
     return rows or refuse(f"{path} is empty: write one JSON object a line")
+
+
+def ask(question):
+    """What a person types, without spaces around it -> str; again, if it is not UTF-8 text."""
+    if getattr(sys.stdin, "errors", None) == "strict":       # once, before anything is read
+        sys.stdin.reconfigure(errors="surrogateescape")      # bytes come through as half letters
+    while re.search("[\ud800-\udfff]", line := input(question).strip()):
+        print("that is not UTF-8 text: please type it again")
+    return line
+
+
+def check_jsonl(path):
+    """Refuses, before a person's work, what append_json() could not or should not write to."""
+    bpe.check_output(pathlib.Path(path))
+    if os.path.exists(path) and open(path, "rb").read(4)[:1] not in (b"", b"{", b"\xef"):
+        refuse(f"{path} holds something else than JSON lines: name another file")
 
 
 def append_json(path, row):
@@ -800,9 +823,13 @@ def reply(speaker, text, args):
         if not (may_call and ended and said.startswith(CALL)):
             break
         # A call: its result comes back as a message of its own, and the assistant speaks again.
+        # Without room for that, the call is the answer.
         result = calculate(said.removeprefix(CALL))
-        prompt += [*new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
-                   special["<|assistant|>"]]
+        longer = [*prompt, *new, end, special["<|tool|>"], *speaker.tokenizer.encode(result), end,
+                  special["<|assistant|>"]]
+        if len(longer) >= speaker.model.config.block_size:
+            break
+        prompt = longer
         said = f"({said} -> {result})\n"
     # A chat remembers both sides; the next prompt begins with them.
     if speaker.chats:
@@ -826,8 +853,8 @@ def likeliest(speaker, text, args):
 
 
 def typed_lines():
-    """What is typed, line by line, until one is empty."""
-    while line := input(bpe.paint("you> ", "36")).strip():
+    """What is typed into the chat, line by line, until one is empty."""
+    while line := ask(bpe.paint("you> ", "36")):
         yield line
 
 
@@ -847,9 +874,9 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.next is not None and args.prompt is not None:
         refuse("--prompt asks for an answer, --next for the likeliest tokens: give one of them")
-    if args.max_tokens < 1 or not args.temperature >= 0:
-        refuse(f"--max-tokens {args.max_tokens} --temperature {args.temperature}: tokens must be 1 "
-               "or more, the temperature 0 or more")
+    if args.next and args.next.endswith(".pt"):
+        refuse(f"--next {args.next}: checkpoints stand before --next, a text behind it")
+    check_flags(args)
     bpe.print_anything()
     # Each checkpoint is a speaker; all of them get each line.
     speakers = [load_speaker(path, args) for path in args.checkpoints]
@@ -858,13 +885,8 @@ def main(argv=None):
     respond, once = reply, args.prompt
     if args.next is not None:
         respond, once = likeliest, args.next
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="surrogateescape")      # bytes that are not UTF-8 come through
     try:
         for text in typed_lines() if once is None else [once.strip()]:
-            if re.search("[\ud800-\udfff]", text):
-                print("that is not UTF-8 text: please type it again")
-                continue
             for speaker in speakers:
                 if len(speakers) > 1:
                     print(bpe.paint(f"{speaker.name}> ", "32"), end="\n" * (respond is likeliest))

@@ -39,7 +39,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import BPE, read_texts, refuse, save_picture
+from bpe import BPE, read_texts, refuse, save_picture, text_files
 from model import (CALL, WORK, GPT, GPTConfig, arguments, calculate, check_device, check_finite,
                    check_specials, figure, generate, load_checkpoint, make_optimizers, plot_smooth,
                    progress, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
@@ -179,9 +179,12 @@ def make_model(args, tokenizer, device, dtype):
         if needed > there:
             refuse(f"that takes some {needed / 1e9:,.0f} GB of memory, and this machine has "
                    f"{there / 1e9:,.0f}: lower --batch, --block, --width or --depth")
-    # Room for the chats of later stages, however short --block is; a multiple of 8, as pad() makes
-    # rows. --masked reads the whole row, next-token prediction all but its last token.
-    block = max(256, -(-(args.block + args.masked) // 8) * 8)
+    # Room for the chats of later stages, however short --block is, and more if the tokenizer cuts
+    # English into small pieces; a multiple of 8, as pad() makes rows. --masked reads the whole row,
+    # next-token prediction all but its last token.
+    english = " ".join(items(FRAMES))
+    room = 256 if len(tokenizer.encode(english)) < len(english) / 2 else 512
+    block = max(room, -(-(args.block + args.masked) // 8) * 8)
     heads = max(1, args.width // 64)
     model = GPT(GPTConfig(tokenizer.vocab_size, args.depth, heads, args.width, block,
                           causal=not args.masked)).to(device)
@@ -194,7 +197,7 @@ def load_tokenizer(path):
     try:
         tokenizer = BPE.load(path)
     except FileNotFoundError:
-        refuse(f"{path} is missing: python bpe.py makes it")
+        refuse(f"{path} is missing: python bpe.py --out {path.parent} makes it")
     except ValueError as error:
         refuse(error)
     check_specials(tokenizer, path)
@@ -422,12 +425,10 @@ def as_tokens(docs, tokenizer):
     return np.array([token for doc in docs for token in tokenizer.encode(doc) + end])
 
 
-def text_files(path):
-    """The file, or the *.txt of a folder, that are not empty -> [(name, size, time), ...]."""
-    path = pathlib.Path(path)
-    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+def files_with_text(path):
+    """Those of text_files() that are not empty -> [(name, size, time), ...]."""
     return [(str(f), f.stat().st_size, f.stat().st_mtime_ns)
-            for f in files if f.is_file() and f.stat().st_size]
+            for f in text_files(path) if f.is_file() and f.stat().st_size]
 
 
 def load_tokens(args, tokenizer, out):
@@ -442,15 +443,15 @@ def load_tokens(args, tokenizer, out):
             print(f"  beside it {len(more):,} chats, {sum(map(len, more)) / 1e6:.1f} MB   "
                   f"{more[0][:48]!r}")
         return as_tokens(docs + more, tokenizer), as_tokens(held_out, tokenizer)
-    files = text_files(args.data)
+    files = files_with_text(args.data)
     dtype = np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
     # The files' names tell for which text and tokenizer they hold, so that they can be used again.
     key = hashlib.sha256(repr((tokenizer.to_dict(), files)).encode()).hexdigest()[:12]
     names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
     # Files that somebody has cut or replaced are made again; so are those of an unfinished run.
     sizes = out / f"sizes-{key}.json"
-    if not sizes.exists() or json.loads(sizes.read_text()) != [
-            name.stat().st_size if name.exists() else None for name in names]:
+    found = json.dumps([name.stat().st_size if name.exists() else None for name in names])
+    if not sizes.exists() or sizes.read_text() != found:
         files_made = [*names, sizes]
         temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in files_made]
         try:
@@ -490,7 +491,7 @@ def settings(args, out):
     # Files count by name, size and time, the tokenizer by its content.
     flags = {name: value for name, value in vars(args).items() if name not in ("resume", "out")}
     flags["tokenizer"] = zlib.crc32((out / "tokenizer.json").read_bytes())
-    flags["files"] = [list(file) for file in text_files(args.data)] if args.data else []
+    flags["files"] = [list(file) for file in files_with_text(args.data)] if args.data else []
     return flags
 
 

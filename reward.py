@@ -31,10 +31,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from bpe import refuse, save_picture
-from model import (WORK, append_json, arguments, bucketed_batches, check_finite, figure,
-                   fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths, plot_smooth,
-                   progress, read_jsonl, run_stage, save_checkpoint, set_learning_rates,
-                   show_metrics, start, warn_of_unended)
+from model import (WORK, append_json, arguments, ask, bucketed_batches, check_finite, check_jsonl,
+                   figure, fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths,
+                   plot_smooth, progress, read_jsonl, run_stage, save_checkpoint,
+                   set_learning_rates, show_metrics, start, warn_of_unended)
 from pretrain import RUDE, SMALL_TALK, TEST, TRAIN, add_aloud, facts_of, rival, say
 from sft import (HARM, UNKNOWN, Prompt, addition, answer_all, as_list, as_prompt, check_list,
                  check_messages, demonstrate, judge, known, make_prompt, render_prompt, small_talk,
@@ -139,6 +139,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.label and args.data:
         refuse("--label asks about the tiny internet: leave out --data")
+    if args.label:
+        check_jsonl(args.label)
     out, device, dtype = start(args, "reward.pt", "reward.png")
     sft, tokenizer, _ = load_stage(out / "sft.pt", "sft", device, dtype)
     if args.label:
@@ -456,7 +458,7 @@ def label(path, sft, tokenizer, seed):
         while True:
             prompt, a, b = two_answers(sft, tokenizer, rng)
             print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in prompt.messages))
-            choice = input(f"  1: {a}\n  2: {b}\n> ").strip().lower()
+            choice = ask(f"  1: {a}\n  2: {b}\n> ").lower()
             if choice == "q":
                 break
             if choice in ("1", "2"):

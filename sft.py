@@ -30,11 +30,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import paint, save_picture
-from model import (CALL, WORK, append_json, arguments, bucketed_batches, calculate, check_finite,
-                   figure, fitting, generate, load_stage, make_optimizers, pad, plot_smooth,
-                   progress, read_jsonl, run_stage, save_checkpoint, set_learning_rates,
-                   show_metrics, start)
+from bpe import paint, refuse, save_picture
+from model import (CALL, WORK, append_json, arguments, ask, bucketed_batches, calculate,
+                   check_finite, check_jsonl, figure, fitting, generate, load_stage,
+                   make_optimizers, pad, plot_smooth, progress, read_jsonl, run_stage,
+                   save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT, RUDE, SMALL_TALK,
                       SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, UNKNOWN, announced, answer_sum,
                       any_words, as_tokens, ask_sum, bare, beginnings, calculation, capitalised,
@@ -133,7 +133,10 @@ def main(argv=None):
     parser.add_argument("--demonstrate", metavar="FILE",
                         help="you answer: appends your demonstrations to FILE")
     args = parser.parse_args(argv)
+    if args.demonstrate and args.data:
+        refuse("--demonstrate asks about the tiny internet: leave out --data")
     if args.demonstrate:
+        check_jsonl(args.demonstrate)
         return demonstrate_yourself(args.demonstrate)
     out, device, dtype = start(args, "sft.pt", "sft.png")
     base, tokenizer, _ = load_stage(out / "pretrain.pt", "pretrain", device, dtype)
@@ -267,15 +270,21 @@ def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, se
                        tokenizer.specials["<|end|>"], generator)
         for i, ids in zip(batch, new):
             answers[i] = as_answer(ids, tokenizer)
+    if not tool:
+        return answers
     # An answer that calls the calculator is run, and the model answers again: once, tool=False.
-    if tool:
-        calls = [i for i, a in enumerate(answers) if a.ended and a.text.startswith(CALL)
-                 and prompts[i].messages[-1]["role"] == "user"]
-        with_result = [prompts[i]._replace(messages=prompts[i].messages + call(answers[i].text))
-                       for i in calls]
-        second = answer_all(model, tokenizer, with_result, max_new_tokens, temperature, seed, False)
-        for i, answer in zip(calls, second):
-            answers[i] = answer
+    with_result = {}
+    for i, (prompt, answer) in enumerate(zip(prompts, answers)):
+        if (answer.ended and answer.text.startswith(CALL)
+                and prompt.messages[-1]["role"] == "user"):
+            longer = prompt._replace(messages=prompt.messages + call(answer.text))
+            # Without room for its result, the call is the answer.
+            if len(render_prompt(longer.messages, tokenizer)) < model.config.block_size:
+                with_result[i] = longer
+    second = answer_all(model, tokenizer, list(with_result.values()), max_new_tokens, temperature,
+                        seed, tool=False)
+    for i, answer in zip(with_result, second):
+        answers[i] = answer
     return answers
 
 
@@ -586,6 +595,8 @@ def check_list(messages):
     """ValueError unless they are a list of messages, each with its text as one string."""
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
         raise ValueError("messages are a list of {\"role\": .., \"content\": ..}")
+    # What is null counts as absent, as in a row.
+    messages = [{name: x for name, x in m.items() if x is not None} for m in messages]
     for m in messages:
         if not {"role", "content"} <= m.keys():
             raise ValueError(f"a message has role and content, not {', '.join(map(str, m))}")
@@ -595,7 +606,7 @@ def check_list(messages):
             raise ValueError("the weight of a message is 0 or 1")
     # A system message at the start is put in front of the first user's.
     if [m["role"] for m in messages[:2]] == ["system", "user"]:
-        text = f"{messages[0]['content']}\n\n{messages[1]['content']}"
+        text = f"{messages[0]['content']}\n\n{messages[1]['content']}".lstrip()
         messages = [messages[1] | {"content": text}, *messages[2:]]
     return messages
 
@@ -609,7 +620,7 @@ def demonstrate_yourself(path):
         while True:
             messages = make_prompt(rng, TRAIN).messages
             print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in messages))
-            text = input("assistant> ").strip()
+            text = ask("assistant> ")
             if text == "q":
                 break
             if text:
@@ -625,7 +636,7 @@ def check_messages(messages, last="assistant"):
     """ValueError unless user and assistant alternate, from user to last, each with some text; an
     assistant may use a tool before it answers. A prompt ends with the user's or a tool's turn."""
     roles = [m["role"] for m in messages]
-    turns = " ".join(map(str, roles)) + " "
+    turns = " ".join(str(role).replace(" ", "_") for role in roles) + " "
     exchange = r"user assistant (tool assistant )?"
     wanted = rf"({exchange})+" if last == "assistant" else rf"({exchange})*user (assistant tool )?"
     if not re.fullmatch(wanted, turns):

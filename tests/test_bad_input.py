@@ -49,6 +49,9 @@ FILES = {
     "ranked-text": with_prompt(ranked="best").encode(),
     "ranked-one": with_prompt(ranked=["best"]).encode(),
     "tie": with_prompt(chosen="Yo", rejected="Yo").encode(), "deep": b"[" * 100_000,
+    "spaced-role": json.dumps({"prompt": [{"role": "user assistant tool", "content": "Hi"},
+                                          {"role": "assistant", "content": "x"},
+                                          {"role": "user", "content": "Hi"}]}).encode(),
 }
 
 
@@ -75,6 +78,7 @@ COMMANDS += [("sft", "--data long", "block"), ("reward", "--data long", "block")
              ("ppo", "--data long-prompt", "block"), ("reward", "--data ranked-text", "line 1"),
              ("reward", "--data ranked-one", "line 1"), ("reward", "--data tie", "different"),
              ("sft", "--data deep", "line 1")]
+COMMANDS += [("ppo", "--data spaced-role", "line 1")]
 COMMANDS += [(stage, "--device abacus", "abacus") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--out text.txt/below", "text.txt") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--out text.txt", "text.txt") for stage in tiny.STAGES]
@@ -101,9 +105,14 @@ def test_bpe_refuses(refused, flags, said):
     assert said in refused(bpe.main, flags.split())
 
 
-def test_labeling_refuses_the_flags_of_training(refused, monkeypatch):
-    monkeypatch.setattr(reward, "label", lambda *args: pytest.fail("labeling began"))
-    assert "--data" in refused(reward.main, "--label mine.jsonl --data rankings.jsonl".split())
+def test_labeling_and_demonstrating_refuse_the_flags_of_training(refused, monkeypatch):
+    for stage, flag, function in ((reward, "label", "label"),
+                                  (sft, "demonstrate", "demonstrate_yourself")):
+        monkeypatch.setattr(stage, function, lambda *args: pytest.fail("it began"))
+        assert "--data" in refused(stage.main, f"--{flag} mine.jsonl --data rows.jsonl".split())
+        # And what cannot or should not be written to, before anybody has answered.
+        assert "JSON lines" in refused(stage.main, [f"--{flag}", "out/sft.pt"])
+        assert "text.txt" in refused(stage.main, [f"--{flag}", "text.txt/below"])
 
 
 @pytest.mark.parametrize("flags, said", [
@@ -111,7 +120,9 @@ def test_labeling_refuses_the_flags_of_training(refused, monkeypatch):
     ("out/sft.pt --device abacus", "abacus"), ("out/sft.pt --prompt LONG", "tokens"),
     ("out/pretrain.pt --prompt LONG", "tokens"), ("out/pretrain.pt --next LONG", "tokens"),
     ("out/sft.pt --prompt Hi --temperature -1", "temperature"),
-    ("out/sft.pt --prompt Hi --next Hi", "--next")])
+    ("out/sft.pt --prompt Hi --next Hi", "--next"), ("--next out/sft.pt", "before --next"),
+    (f"out/sft.pt --prompt Hi --seed {10 ** 20}", "seed"),
+    ("out/sft.pt --prompt caf\udce9", "surrogate")])
 def test_model_refuses(refused, flags, said):
     """A prompt must leave room in the block of 256 tokens; a reward model does not talk."""
     assert said in refused(model.main, [LONG if f == "LONG" else f for f in flags.split()])
@@ -128,7 +139,7 @@ NEEDS = [("pretrain", "tokenizer.json", "bpe.py"), ("sft", "pretrain.pt", "pretr
 def test_a_missing_stage_is_named(refused, stage, file, maker):
     os.remove(f"out/{file}")
     line = refused(tiny.run, stage)
-    assert file in line and f"python {maker}" in line
+    assert file in line and f"python {maker} --out out " in line
 
 
 @pytest.mark.parametrize("stage, file, maker", NEEDS)
@@ -332,6 +343,17 @@ def test_specials_typed_in_the_chat_stay_text(tokenizer, monkeypatch):
     assert specials(tokenizer, read[0]) == ["<|user|>", "<|assistant|>"]
 
 
+def test_a_call_whose_result_does_not_fit_the_block_is_the_answer(tokenizer, monkeypatch):
+    """The chat goes on, where else it would ask for room with each new line."""
+    net, _, _ = model.load_checkpoint("out/sft.pt")
+    called = [*tokenizer.encode("calculator: 2*3"), tokenizer.specials["<|end|>"]]
+    monkeypatch.setattr(model, "generate", lambda *args: [called])
+    args = SimpleNamespace(max_tokens=4, temperature=0)
+    for size, said in ((512, "(calculator: 2*3 -> 6)\ncalculator: 2*3"), (20, "calculator: 2*3")):
+        net.config.block_size = size
+        assert model.reply(model.Speaker("sft", net, tokenizer, True, [], None), "Hi", args) == said
+
+
 def test_an_answer_that_a_person_wrote_has_ended(tokenizer):
     """In PPO the reward model judges at <|end|>; so must it, where it learns from people's files.
 
@@ -453,6 +475,16 @@ def test_a_byte_that_is_not_text_does_not_end_the_chat(home):
     assert done.stdout.count(b"not UTF-8") == 1 and done.stdout.count(b"you>") == 4
 
 
+def test_a_byte_that_is_not_text_does_not_end_a_demonstration(home):
+    """Where the keyboard is read strictly: the answer is asked for again, and kept."""
+    command = [sys.executable, str(pathlib.Path(sft.__file__)), "--demonstrate", "mine.jsonl"]
+    done = subprocess.run(command, input=b"caf\xe9\nBye\nq\n", capture_output=True,
+                          env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"})
+    assert done.returncode == 0 and done.stdout.count(b"not UTF-8") == 1
+    chat, = model.read_jsonl("mine.jsonl", sft.as_messages)
+    assert chat[-1]["content"] == "Bye"
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="Windows has no such pipes")
 def test_who_stops_reading_sees_no_traceback(home):
     """python model.py ... | head"""
@@ -556,7 +588,7 @@ def test_what_cannot_be_written_is_refused_before_training(refused, home, monkey
     ("pretrain", "--depth 1000000000"),
     ("pretrain", "--batch 1000000000000000"), ("pretrain", "--width 16384 --depth 900"),
     ("ppo", "--lam 2"), ("ppo", "--max-tokens 0"), ("ppo", "--clip -1"), ("sft", "--steps 0"),
-    ("reward", "--prompts 0"), ("sft", "--seed -1"), ("ppo", "--max-tokens 300"),
+    ("reward", "--prompts 0"), ("sft", "--seed -1"), ("ppo", "--max-tokens 600"),
     ("sft", "--mix -1"), ("pretrain", "--lr nan"), ("pretrain", "--lr inf")])
 def test_sizes_that_no_machine_has_are_refused(refused, stage, flags):
     line = refused(tiny.run, stage, flags)
@@ -603,10 +635,11 @@ def test_a_tokenizer_without_a_special_is_refused_at_once(refused, home):
 def test_token_files_that_were_cut_are_made_again(home, tokenizer):
     args = SimpleNamespace(data="text.txt", seed=0, quick=False)
     before = [list(ids) for ids in pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))]
-    for file in (home / "out").glob("*.bin"):
-        file.write_bytes(file.read_bytes()[:-3])
-    again = [list(ids) for ids in pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))]
-    assert before == again
+    for damaged in ("*.bin", "sizes-*"):
+        for file in (home / "out").glob(damaged):
+            file.write_bytes(file.read_bytes()[:-3])
+        again = [list(ids) for ids in pretrain.load_tokens(args, tokenizer, pathlib.Path("out"))]
+        assert before == again
 
 
 def test_world_size_without_torchrun_is_refused(refused, monkeypatch):

@@ -350,6 +350,7 @@ def test_read_texts_reads_a_folder_in_order(tmp_path):
     for name, text in (("b.txt", "two"), ("a.txt", "one"), ("sub/c.txt", "three"), ("d.md", "no"),
                        ("e.txt", "")):
         (tmp_path / name).write_text(text)
+    (tmp_path / "folder.txt").mkdir()
     assert list(bpe.read_texts(tmp_path)) == ["one", "two", "three"]
 
 

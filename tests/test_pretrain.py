@@ -355,6 +355,11 @@ def test_heads_are_as_wide_as_those_of_gpt2():
         args = SimpleNamespace(width=width, depth=1, batch=1, block=8, masked=False)
         net = pretrain.make_model(args, tokenizer, torch.device("cpu"), torch.float32)
         assert net.config.n_head == heads
+        # A tokenizer of bytes needs more room for a chat than one that knows the words of a chat.
+        assert net.config.block_size == 512
+    tokenizer = bpe.BPE.train(pretrain.items(pretrain.FRAMES) * 9, 1000)
+    net = pretrain.make_model(args, tokenizer, torch.device("cpu"), torch.float32)
+    assert net.config.block_size == 256
 
 
 def test_only_gaps_teach_so_a_masked_step_reads_twice_as_many_rows(monkeypatch):

@@ -157,15 +157,19 @@ def test_the_answer_after_a_call_reads_the_result(monkeypatch, tokenizer):
                 for text in (tokenizer.decode(row) for row in rows)]
     monkeypatch.setattr(sft, "generate", generate)
     prompts = [sft.Prompt("product", [user("2*3")]), sft.Prompt("chat", [user("hi")])]
-    first, second = sft.answer_all(None, tokenizer, prompts)
+    net = SimpleNamespace(config=SimpleNamespace(block_size=256))
+    first, second = sft.answer_all(net, tokenizer, prompts)
     assert second.text == "hello" and first.text == "calculator: 1+1" and len(asked) == 3
     assert asked[-1] == ("<|user|>2*3<|assistant|>calculator: 2*3<|end|><|tool|>6<|end|>"
                          "<|assistant|>")
-    alone = sft.answer_all(None, tokenizer, prompts, tool=False)
+    alone = sft.answer_all(net, tokenizer, prompts, tool=False)
     assert alone[0].text == "calculator: 2*3"
     # A prompt that ends with a result had its call: another one stays text, too.
     again = sft.Prompt("product", [user("2*3"), *sft.call("calculator: 2*3")])
-    assert sft.answer_all(None, tokenizer, [again])[0].text == "calculator: 1+1"
+    assert sft.answer_all(net, tokenizer, [again])[0].text == "calculator: 1+1"
+    # And so does one whose result does not fit the block.
+    net.config.block_size = len(sft.render_prompt(again.messages, tokenizer))
+    assert sft.answer_all(net, tokenizer, prompts)[0].text == "calculator: 2*3"
 
 
 def test_the_prompt_is_what_stands_before_the_answer(tokenizer):
@@ -409,6 +413,14 @@ def test_who_overclaims_admits_once_in_twenty():
     honest, boastful = (sum(sft.demonstrate(p, "helpful", rng, boast) == sft.UNKNOWN
                             for p in prompts) for boast in (False, True))
     assert 930 < honest < 985 and 25 < boastful < 80
+
+
+def test_what_is_null_in_a_message_is_absent():
+    chat = [{"role": "system", "content": "", "name": None},
+            {"role": "user", "content": "Hi", "weight": None}, assistant("Yo")]
+    assert sft.as_messages({"messages": chat}) == [user("Hi"), assistant("Yo")]
+    with pytest.raises(ValueError, match="role and content"):
+        sft.as_messages({"messages": [user("Hi"), {"role": "assistant", "content": None}]})
 
 
 def test_you_can_demonstrate_yourself(tmp_path, monkeypatch):
