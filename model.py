@@ -60,10 +60,15 @@ import bpe
 from bpe import refuse
 
 
-# What the networks of this process have read, and the floating-point operations that it took: two
-# for each weight and token, six where it is trained (Kaplan et al. 2020, section 2.1).
+# What the networks of this process have read, and the floating-point operations that it took.
 WORK = {"tokens": 0.0, "flops": 0.0}
 SMEAR = 3     # how many preceding tokens are mixed into each embedding
+
+
+def count_flops(weights, tokens):
+    """Two operations for each weight and token, six where they are trained, attention left out
+    (Kaplan et al. 2020, section 2.1)."""
+    WORK["flops"] += weights * tokens * (6 if torch.is_grad_enabled() else 2)
 
 
 @dataclass
@@ -168,9 +173,8 @@ class GPT(nn.Module):
             elif name == "match.weight":
                 std = 0.5                # large, so that tokens are told apart from the first step
             nn.init.normal_(weight, std=std)
-        # How many weights a token is multiplied by, for WORK: the other tables are looked up only.
-        self.size = sum(weight.numel() for name, weight in self.named_parameters()
-                        if not name.endswith(("value.weight", "match.weight")))
+        # How many weights a token is multiplied by in the blocks.
+        self.size = sum(part.weight.numel() for part in self.modules() if isinstance(part, Linear))
         # Fixed tables: the rotary angles of every position, as complex numbers of length 1, and
         # the causal mask, -inf wherever a token would look at a later one.
         T, half = config.block_size, config.n_embd // config.n_head // 2
@@ -183,7 +187,7 @@ class GPT(nn.Module):
     def hidden(self, ids, cache=None):
         """ids (B,T) -> (B,T,C), each token's vector after the last block, normalised."""
         WORK["tokens"] += ids.numel()
-        WORK["flops"] += ids.numel() * self.size * (6 if torch.is_grad_enabled() else 2)
+        count_flops(self.size, ids.numel())
         T = ids.size(1)
         if T > self.config.block_size:
             raise ValueError(f"{T} tokens do not fit a block of {self.config.block_size}")
@@ -229,6 +233,7 @@ class GPT(nn.Module):
     def logits(self, x):
         """x (..,C) -> (..,V): how well each token of the vocabulary would follow."""
         # Compare with the embedding of every token: the head is the embedding table again.
+        count_flops(self.wte.weight.numel(), x.numel() // x.size(-1))
         x = (x.float() * self.sharpness.exp()).to(x.dtype)
         return F.linear(x, self.wte.weight.to(x.dtype)).float()
 

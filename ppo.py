@@ -422,6 +422,8 @@ def final_table(models, base, tokenizer, args, sft_extra):
     # At temperature 1: manners, and how often the labeler prefers PPO's answer to SFT's.
     prompts = held_out_prompts(4 if args.quick else None, n, args.seed)
     answers = {"SFT": answer_all(sft, tokenizer, prompts, seed=seed)}
+    # PPO makes a model surer. How much of its gain does a lower temperature give for nothing?
+    answers["SFT at T=0.5"] = answer_all(sft, tokenizer, prompts, temperature=.5, seed=seed)
     # Best of 16: no training at all, the reward model chooses among SFT's answers.
     samples = sample(sft, tokenizer, prompts, 16, seed + 1)
     best = scores_and_golds(reward_model, tokenizer, prompts, samples)[0].argmax(1)
@@ -436,8 +438,8 @@ def final_table(models, base, tokenizer, args, sft_extra):
         ours, theirs = (answer_all(net, tokenizer, asked, seed=seed) for net in (policy, sft))
         table["PPO"][f"wins, {name} phrasings"] = column(asked, ours, theirs)["wins against SFT"]
     # What becoming sure costs: of 16 samples to one prompt, how many are different?
-    for name, net in (("SFT", sft), ("PPO", policy)):
-        many = sample(net, tokenizer, prompts[::12], 16, seed + 2)
+    for name, net, temperature in (("SFT", sft, 1), ("SFT at T=0.5", sft, .5), ("PPO", policy, 1)):
+        many = sample(net, tokenizer, prompts[::12], 16, seed + 2, temperature=temperature)
         table[name]["different answers of 16"] = float(np.mean(
             [len({answer.text for answer in some}) for some in many]))
     for digits in (1, 2):
@@ -450,7 +452,8 @@ def final_table(models, base, tokenizer, args, sft_extra):
     for row in table["PPO"]:
         cells = [f"{values[row]:16.3f}" if row in values else " " * 16 for values in table.values()]
         print(f"{row:34s}" + "".join(cells))
-    print("\nsums: greedy; all else sampled at temperature 1, of first phrasings but for two rows")
+    print("\nsums: greedy; all else sampled, at temperature 1 where no T is named, of first phrasings\n"
+          "but for two rows")
     show_answers(prompts, answers, base, reward_model, tokenizer)
     return shares | {f"{name}: {row}": x for name, values in table.items()
                      for row, x in values.items()}
@@ -490,8 +493,8 @@ def show_answers(prompts, answers, base, reward_model, tokenizer):
 
 def show_cost(stages):
     """What each stage took; articles 1 and 2: pretraining takes nearly all of the compute."""
-    # Seconds, of training alone, depend on the machine. Tokens and operations do not; they include
-    # what was measured on the way.
+    # Seconds depend on the machine; without final measurements, but the reward model's with making
+    # its rankings. Tokens and operations do not; they include what was measured on the way.
     total = sum(metrics["flops"] for metrics in stages.values())
     print(f"\n{'':12s}{'seconds':>9s}{'million tokens':>16s}{'TFLOP':>9s}{'share':>7s}")
     for name, metrics in stages.items():
@@ -501,7 +504,8 @@ def show_cost(stages):
 
 def draw(path, history, measured):
     """Proxy and gold, and the distance from SFT, over the iterations: curves on training prompts,
-    dots of what measure() found on held-out prompts."""
+    dots of what measure() found on held-out prompts, with fewer sums and no calls of the
+    calculator, which the proxy likes less than other answers."""
     fig, (left, right) = figure(2)
     steps = range(1, len(history) + 1)
     for axis, name, dots in ((left, "proxy", "proxy"), (left, "gold", "gold"),
@@ -510,7 +514,7 @@ def draw(path, history, measured):
         held_out = [found[dots] for _, found in measured]
         axis.plot([step for step, _ in measured], held_out, "o", ms=10,
                   color=axis.lines[-1].get_color())
-    left.set(xlabel="iteration", ylabel="score (dots: held-out prompts)", title="What is gained")
+    left.set(xlabel="iteration", ylabel="score (dots: held-out, fewer sums)", title="What is gained")
     right.set(xlabel="iteration", ylabel="nats per answer", title="How far from SFT")
     left.legend()
     save_picture(fig, path)
@@ -535,17 +539,20 @@ def goodhart(sft, reward_model, tokenizer, args, out, best_of):
 
 
 def draw_goodhart(path, arms, best_of):
-    """Proxy and gold against the distance from SFT, one line per arm; best_of: reward.pt's metrics,
-    with best of n on other prompts, whose KL is log n - (n - 1) / n at most (Gao et al.)."""
+    """What is gained over SFT, in proxy and gold, against the distance from it, one line per arm;
+    best_of: reward.pt's metrics, with best of n on other held-out prompts (so gains are compared),
+    whose KL is log n - (n - 1) / n at most (Gao et al.)."""
     fig, axes = figure(2)
     ns = [n for n in (1, 2, 4, 8, 16, 32, 64) if f"best_of_{n}_gold" in best_of]
     for axis, what in zip(axes, ("proxy", "gold")):
         for name, curve in arms.items():
             distance = [max(0, found["KL to SFT"]) ** .5 for found in curve]
-            axis.plot(distance, [found[what] for found in curve], "o-", lw=3, label=name)
+            axis.plot(distance, [found[what] - curve[0][what] for found in curve], "o-", lw=3,
+                      label=name)
         axis.plot([(math.log(n) - (n - 1) / n) ** .5 for n in ns],
-                  [best_of[f"best_of_{n}_{what}"] for n in ns], "k^--", label="best of n")
-        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what} on held-out prompts")
+                  [best_of[f"best_of_{n}_{what}"] - best_of[f"best_of_1_{what}"] for n in ns],
+                  "k^--", label="best of n")
+        axis.set(xlabel="distance from SFT: square root of KL", title=f"{what}: gain over SFT")
     axes[0].legend()
     save_picture(fig, path)
 

@@ -225,7 +225,8 @@ def simpler_predictors(tokens, val, V):
 
 @torch.no_grad()
 def val_loss(model, val, block):
-    """Mean loss on evenly spaced windows of the held-out text, 128 at most -> nats per token."""
+    """Mean loss on evenly spaced windows of the held-out text, 128 at most -> nats per token. Most
+    begin within a document, without what stood before: harder than training's rows."""
     starts = np.linspace(0, len(val) - block - 1, min(128, len(val) // block)).astype(int)
     batches = windows(val, starts, block, model.wte.weight.device).split(32)
     total = sum(next_token_loss(model(ids[:, :-1]), ids).item() * len(ids) for ids in batches)

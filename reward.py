@@ -9,7 +9,7 @@ which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, the first half of 'Stage 3'.
 The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
-see it through noise, so that two of them agree on 80 % of the pairs whose answers differ in gold.
+see it through noise, so that two of them agree on 78 % of the pairs whose answers differ in gold.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then
@@ -474,7 +474,7 @@ def label(path, sft, tokenizer, seed):
 
 # =============================================================== appendix: the simulated labeler
 
-NOISE = .64  # of the simulated labeler, in gold: two agree on 80 % of the pairs of different gold
+NOISE = .64  # of the simulated labeler, in gold: two agree on 78 % of the pairs of different gold
 # How often each kind of prompt is ranked. The share of what nobody can know decides how readily the
 # PPO model says "I do not know.": too little, and it makes things up; too much, and it denies what
 # it knows.
@@ -527,10 +527,10 @@ def rank_answers(golds, rng):
     return sorted(range(len(golds)), key=lambda i: -seen[i])
 
 
-def sample(model, tokenizer, prompts, k, seed, max_tokens=48):
-    """k answers of the model to each prompt, at temperature 1 -> list of lists of Answer."""
+def sample(model, tokenizer, prompts, k, seed, max_tokens=48, temperature=1.0):
+    """k answers of the model to each prompt -> list of lists of Answer."""
     answers = answer_all(model, tokenizer, [p for p in prompts for _ in range(k)], max_tokens,
-                         seed=seed)
+                         temperature, seed)
     return [answers[i:i + k] for i in range(0, len(answers), k)]
 
 

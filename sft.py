@@ -10,8 +10,8 @@ Article 2, 'Phase 2 Supervised Fine Tuning'; article 4, 'Stage 2'; article 1: th
 of this stage is pairs of prompt and answer, the topping (the objective) is that of pretraining.
 The demonstrators are like people: most are helpful, some rude, a few lazy, confidently wrong or
 fawning. They are only ever asked about one half of the subjects, and every accuracy about facts is
-of the other half: what is right there was read in pretraining. Prompts and demonstrators are made
-in the appendix.
+of the other half: what is right there stands in the text of pretraining alone, of which --mix keeps
+some before the model's eyes. Prompts and demonstrators are made in the appendix.
 Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer
@@ -348,15 +348,15 @@ def rates(prompts, answers):
 
 
 def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
-    """First phrasings, about the half of the world that nothing after pretraining asks about."""
+    """First phrasings, about the half of the world that no demonstration and no ranking is about."""
     rng = random.Random(seed + 77)
     asked = rng.sample(facts_of(TEST), n_facts) if n_facts else facts_of(TEST)
     return ([known(fact, rng, None) for fact in asked]
             + [unknown(rng, TEST, None) for _ in range(n_unknown)])
 
 
-# Article 4's distributional shift, measured. All questions are about subjects and names that no
-# stage after pretraining has met. Their phrasings are those of training or, in rows that say
+# Article 4's distributional shift, measured. Facts and names asked about are in no demonstration,
+# ranking or prompt of PPO; numbers and small talk are not held out so. Their phrasings are those of training or, in rows that say
 # held-out or begin with "told", new ones. Those of "as put to an assistant", "other things" and
 # "more of it" come from the chats that pretraining reads beside the crawl. A maker takes rng and
 # split: VALIDATION to tune on, TEST to publish; the two share the real subjects and nothing else.

@@ -153,7 +153,7 @@ def race_step():
     race("training step, AdamW, both in fp32", 12, stepper(*ours(dtype=torch.float32)),
          usual=stepper(*usual()))
     net, opts = ours(2048, muon=True)
-    flops = 32 * T * (6 * net.size + 12 * LAYERS * WIDTH * T)
+    flops = 32 * T * (6 * (net.size + net.wte.weight.numel()) + 12 * LAYERS * WIDTH * T)
     flops /= seconds(stepper(net, opts, vocab=2048))
     peak = peak_flops(net.dtype)
     print(f"our step, {flops / 1e9:,.0f} GFLOP/s, is {flops / peak:.0%} of a plain matrix "
