@@ -18,6 +18,7 @@ import torch
 import bpe
 import model
 import ppo
+from pretrain import TEST, facts_of
 import reward
 import sft
 import tiny
@@ -486,15 +487,19 @@ def test_ppo_climbs_the_objective_it_claims_to(critic, temperature):
 
 
 def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch, capsys):
-    """Names stand for the networks: base is wrong, SFT never knows, the policy is right, and the
-    reward model prefers the second of two samples. Of 8 prompts 4 are about invented names."""
+    """Names stand for the networks: base is wrong, SFT never knows but at half the temperature, the
+    policy is right, and the reward model prefers the second of two samples. Of 8 prompts 4 are
+    about invented names; all others are about the half that nobody was asked about."""
     says = {"base": lambda p: p.wrong, "sft": lambda p: sft.UNKNOWN, "policy": lambda p: p.right}
 
+    held_out = {fact.subject for reverse in (False, True) for fact in facts_of(TEST, reverse)}
+
     def answer_all(net, tokenizer, prompts, seed=0, temperature=1.0):
-        return [tiny.said(says[net](p)) for p in prompts]
+        assert {p.about for p in prompts if p.kind == "known"} <= held_out
+        return [tiny.said(p.right if temperature == .5 else says[net](p)) for p in prompts]
     for stage in (ppo, sft):
         monkeypatch.setattr(stage, "answer_all", answer_all)
-    monkeypatch.setattr(ppo, "sample", lambda net, tokenizer, prompts, n, seed: [
+    monkeypatch.setattr(ppo, "sample", lambda net, tokenizer, prompts, n, seed, temperature=1: [
         [tiny.said(p.wrong), tiny.said(p.right if net == "sft" else "")] for p in prompts])
     monkeypatch.setattr(ppo, "scores_and_golds", lambda net, tokenizer, prompts, samples: (
         np.array([[0, net == "rm"]] * len(prompts)), None))
@@ -506,16 +511,39 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch, capsys)
     monkeypatch.setattr(ppo, "vocabulary", None)
     found = ppo.final_table(["policy", "critic", "sft", "rm"], "base", None,
                             SimpleNamespace(quick=True, seed=0), {"metrics": {}, "words": ["sure"]})
-    names = ("SFT", "SFT best of 16", "PPO")
-    assert [found[f"{name}: right"] for name in names] == [0, 1, 1]
-    assert [found[f"{name}: admits real"] for name in names] == [1, 0, 0]
-    assert [found[f"{name}: admits unknowable"] for name in names] == [1, 1, 1]
-    assert [found[f"{name}: wins against SFT"] for name in names] == [.5, .75, .75]
+    names = ("SFT", "SFT at T=0.5", "SFT best of 16", "PPO")
+    assert [found[f"{name}: right"] for name in names] == [0, 1, 1, 1]
+    assert [found[f"{name}: admits real"] for name in names] == [1, 0, 0, 0]
+    assert [found[f"{name}: admits unknowable"] for name in names] == [1, 1, 1, 1]
+    assert [found[f"{name}: wins against SFT"] for name in names] == [.5, .75, .75, .75]
     assert "base " in capsys.readouterr().out
     assert found["PPO: KL to SFT"] == 2 and found["PPO: wins, held-out phrasings"] == 1
     assert found["SFT: 2-digit sums right"] == 0 and found["PPO: 2-digit sums right"] == 1
     assert found["sums of two digits: PPO: right"] == 1
     assert found["facts, held-out phrasings: PPO: broken"] > 0
+
+
+def test_the_error_of_gold_is_that_of_a_mean(monkeypatch):
+    """Golds of 1 and -1 scatter by 1; the mean of four of them by half of it."""
+    monkeypatch.setattr(ppo, "answer_all", lambda *args, **kwargs: [])
+    monkeypatch.setattr(ppo, "kl_to_sft", lambda *args: .5)
+    monkeypatch.setattr(ppo, "scores_and_golds", lambda *args: (
+        np.full((4, 1), 3.), np.array([[1.], [-1.], [1.], [-1.]])))
+    found = ppo.measure([None] * 4, None, [], 0)
+    assert found == {"KL to SFT": .5, "proxy": 3, "gold": 0, "error": .5}
+
+
+def test_best_of_n_is_drawn_where_its_kl_is(tmp_path, monkeypatch):
+    """n = 2 costs log 2 - 1/2 nats; curves show what is gained over their own beginning."""
+    figures = []
+    monkeypatch.setattr(ppo, "save_picture", lambda figure, path: figures.append(figure))
+    curve = [{"KL to SFT": 0., "proxy": 1., "gold": .5}, {"KL to SFT": 4., "proxy": 3., "gold": 1.}]
+    best = {"best_of_1_proxy": .25, "best_of_1_gold": .5, "best_of_2_proxy": 1, "best_of_2_gold": 2}
+    ppo.draw_goodhart(tmp_path / "x.png", {"arm": curve}, best)
+    for axes, gains in zip(figures[0].axes, ([2, .75], [.5, 1.5])):
+        (x, y), (x_best, y_best) = (line.get_data() for line in axes.lines)
+        assert list(x) == [0, 2] and list(y) == [0, gains[0]]
+        assert x_best == pytest.approx([0, (math.log(2) - .5) ** .5]) and list(y_best) == [0, gains[1]]
 
 
 def a_sum(text, right):

@@ -364,9 +364,36 @@ def test_heads_are_as_wide_as_those_of_gpt2():
 
 def test_only_gaps_teach_so_a_masked_step_reads_twice_as_many_rows(monkeypatch):
     tokenizer = bpe.BPE.train(["ab"], 262)
-    net, rows = model.GPT(model.GPTConfig(262, 1, 1, 8, 8)), []
-    monkeypatch.setattr(net, "hidden", lambda ids: rows.append(len(ids)) or net.wte(ids))
+    net, rows, gaps = model.GPT(model.GPTConfig(262, 1, 1, 8, 16)), [], []
+    mask = tokenizer.specials["<|mask|>"]
+
+    def hidden(ids):
+        rows.append(len(ids))
+        gaps.append((ids == mask).sum())
+        return net.wte(ids)
+    monkeypatch.setattr(net, "hidden", hidden)
     args = SimpleNamespace(steps=1, seed=0, batch=3, block=8)
     tokens = np.arange(64) % 256
     list(pretrain.train_masked(net, [], tokens, np.arange(40), tokenizer, args))
-    assert rows == [6]
+    assert rows == [6] and gaps[0] > 0
+
+
+def test_a_gap_is_filled_by_what_the_network_says_at_it():
+    """A network that knows the subject says each of its tokens where it stands; one that says them
+    one place later fills nothing."""
+    tokenizer = bpe.BPE.train(["ab"], 262)
+    world = pretrain.related("capital")[:3]
+
+    def net(shift):
+        def forward(ids):
+            logits = torch.zeros(*ids.shape, 262)
+            begin, end = pretrain.say(world[0]).split(world[0].subject, 1)
+            at = 1 + len(begin.rstrip().encode())
+            for i, token in enumerate(tokenizer.encode(f" {world[0].subject}")):
+                logits[0, at + i + shift, token] = 1
+            return logits
+        forward.wte = SimpleNamespace(weight=torch.zeros(1))
+        return forward
+    base = model.GPT(model.GPTConfig(262, 1, 1, 8, 128))
+    assert pretrain.fill_gaps(net(0), base, tokenizer, world[:1])[0] == 1
+    assert pretrain.fill_gaps(net(1), base, tokenizer, world[:1])[0] == 0

@@ -428,3 +428,31 @@ def test_good_and_bad_answers_are_ordered_as_gold_does():
             assert reward.gold(prompt, tiny.said(good)) > reward.gold(prompt, tiny.said(bad)), kind
             assert kind != "truth" or prompt.about.lower() in bad.lower()
             assert (" so " in bad) == (kind == "sums, the wrong one in steps"), bad
+
+
+def test_a_judge_that_likes_lies_is_measured_as_one(monkeypatch):
+    """Proxy 1 for a wrong answer, else 0; of four samples one is wrong and three right. So of all
+    pairs of different gold none is right, the more there are to choose from the worse is the best,
+    and of good and bad answers the bad ones win. Prompts are of the half that nobody ranked."""
+    asked = []
+
+    def sample(model, tokenizer, prompts, k, seed, max_tokens=48):
+        asked.extend(prompts)
+        return [[tiny.said(p.wrong)] + [tiny.said(p.right)] * (k - 1) for p in prompts]
+    monkeypatch.setattr(reward, "sample", sample)
+    monkeypatch.setattr(reward, "score", lambda judge, tokenizer, prompts, answers: torch.tensor(
+        [float(a.text == p.wrong) for p, a in zip(prompts, answers)]))
+    monkeypatch.setattr(reward, "written", lambda text, tokenizer: tiny.said(text))
+    metrics = {}
+    args = SimpleNamespace(seed=0, quick=True, max_tokens=4)
+    kinds = reward.evaluate(None, None, None, args, metrics)
+    assert metrics["accuracy"] == 0 and metrics["accuracy_noisy"] < .5 < metrics["ceiling_noisy"]
+    assert metrics["best_of_32_gold"] < metrics["best_of_1_gold"]
+    assert metrics["best_of_32_proxy"] > metrics["best_of_1_proxy"]
+    for kind in ("abstaining", "told before", "sums"):
+        assert metrics[f"pairs: {kind}"] == 0
+    assert set(kinds["wrong"]) == {1}
+    held_out = {f.subject for reverse in (False, True)
+                for f in pretrain.facts_of(pretrain.TEST, reverse)}
+    pairs = reward.good_and_bad(random.Random(0), 40)["truth"]
+    assert {p.about for p in asked + [p for p, _, _ in pairs] if p.kind == "known"} <= held_out

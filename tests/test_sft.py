@@ -508,3 +508,16 @@ def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):
     sft.draw(tmp_path / "a.png", [[1, 2.]], {"seconds": 1., "base_val_loss": 3., "val_loss": 2.})
     sft.draw(tmp_path / "b.png", [[1, 2.]], {"told: SFT: right": .9, "base, 4 examples": .5})
     assert panels == [1, 3] and (tmp_path / "b.png").stat().st_size
+
+
+def test_with_and_without_differ_by_the_fact_alone(monkeypatch):
+    asked = []
+
+    def answer_all(net, tokenizer, prompts, temperature):
+        asked.append([p.messages[-1]["content"] for p in prompts])
+        return [tiny.said(p.right) for p in prompts]
+    monkeypatch.setattr(sft, "answer_all", answer_all)
+    assert set(sft.with_and_without(None, None, 5, 0).values()) == {1}
+    for given, without in zip(*asked):
+        fact = given.removesuffix(without).strip()
+        assert given.endswith(without) and fact.endswith(".") and fact not in without

@@ -89,12 +89,22 @@ def test_three_arms_that_go_too_far(out, monkeypatch, capsys):
     """Each arm starts from trainable copies, though the one before has frozen the originals."""
     monkeypatch.setattr(ppo, "measure", lambda *args: dict.fromkeys(
         ("KL to SFT", "proxy", "gold", "error"), 0.))
-    checkers, scores = [], ppo.final_scores
-    monkeypatch.setattr(ppo, "final_scores", lambda batch, answers, judged, checker: (
-        checkers.append(checker) or scores(batch, answers, judged, checker)))
+    checkers, by_gold, betas = [], [], []
+    scores, rewards = ppo.final_scores, ppo.token_rewards
+
+    def spy(batch, answers, judged, checker):
+        checkers.append(checker)
+        golds = [float(reward.gold(p, a)) for p, a in zip(batch, answers)]
+        by_gold.append(judged.tolist() == golds)
+        return scores(batch, answers, judged, checker)
+    monkeypatch.setattr(ppo, "final_scores", spy)
+    monkeypatch.setattr(ppo, "token_rewards", lambda *args: betas.append(args[-1]) or rewards(*args))
     ppo.main(["--out", str(out), "--quick", "--goodhart", "--batch", "4", "--max-tokens", "4"])
     said = capsys.readouterr().out
     assert len(checkers) >= 3 and not any(checkers)          # no arm is judged by a program
+    steps = len(checkers) // 3
+    assert by_gold == [False] * 2 * steps + [True] * steps
+    assert betas == [.12] * steps + [0] * 2 * steps
     assert [f"arm: {name}" in said for name in ("beta 0.12", "beta 0", "gold")] == [True] * 3
     assert (out / "goodhart.png").exists()
 

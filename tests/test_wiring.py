@@ -36,6 +36,22 @@ def test_the_labeler_ranks_prompts_of_the_trained_half_in_its_own_mixture(monkey
     assert asked[0][-1] == 7                                 # --max-tokens
 
 
+def test_pretraining_is_measured_on_text_that_it_does_not_train_on(home, monkeypatch):
+    measured, trained = [], []
+    monkeypatch.setattr(pretrain, "val_loss", recorder(measured, 1.0))
+    monkeypatch.setattr(pretrain, "train", recorder(trained, pretrain.train))
+    tiny.run("pretrain")
+    (_, val, _), (_, _, tokens, *_) = measured[0], trained[0]
+    assert 5 * len(val) < len(tokens) and list(tokens[-len(val):]) != list(val)
+
+
+def test_a_chats_tokens_start_as_line_ends(home, monkeypatch):
+    calls = []
+    monkeypatch.setattr(sft, "copy_line_end", recorder(calls, sft.copy_line_end))
+    tiny.run("sft")
+    assert len(calls) == 1
+
+
 def test_people_rank_what_the_labeler_ranks(monkeypatch):
     """Calls of the calculator, which a pair could not show, are in neither."""
     calls = []
