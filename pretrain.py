@@ -323,7 +323,7 @@ def draw(path, history, guesses, shares):
     plot_smooth(curve, [step for step, _, _ in history], [loss for _, loss, _ in history],
                 "training text")
     measured = [(step, held_out) for step, _, held_out in history if held_out]
-    curve.plot(*zip(*measured), "o-", lw=3, label="held-out text")
+    curve.plot(*zip(*measured), "o-", lw=3, label="held-out text, mid-document")
     for name, loss in guesses.items():
         curve.axhline(loss, ls="--", color="0.4")
         curve.text(history[-1][0], loss, name, ha="right", va="bottom")
