@@ -57,6 +57,13 @@ def test_policy_moved_and_reward_model_starts_from_sft(out):
     assert torch.allclose(weights["reward"], weights["sft"], atol=.1)
 
 
+def test_how_much_surer_ppo_has_become_is_a_ratio(out):
+    sft_net, policy = (model.load_checkpoint(out / f"{name}.pt")[0] for name in ("sft", "ppo"))
+    metrics = model.load_checkpoint(out / "ppo.pt")[2]["metrics"]
+    factors = [math.exp(net.sharpness.item()) for net in (policy, sft_net)]
+    assert metrics["factor on logits"] == pytest.approx(factors[0] / factors[1]) != 1
+
+
 def test_before_the_first_update_policy_is_the_reference(out):
     """Iteration 1 logs what it found before it moved: KL to the reference is 0, exactly."""
     net, tokenizer, _ = model.load_checkpoint(out / "sft.pt")
