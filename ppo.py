@@ -314,7 +314,7 @@ def main(argv=None):
     metrics = {"seconds": seconds, **WORK}
     if not prompts:
         metrics |= final_table(models, base, tokenizer, args, sft_extra)
-        metrics["factor on logits"] = float((models[0].sharpness - sft.sharpness).exp())
+        metrics["factor on logits"] = (models[0].sharpness - sft.sharpness).exp().item()
         print(f"\nsurer: PPO multiplied all logits by {metrics['factor on logits']:.2f}")
         before = {"pretrain": base_extra, "sft": sft_extra, "reward": reward_extra}
         show_cost({stage: extra["metrics"] for stage, extra in before.items()} | {"ppo": metrics})

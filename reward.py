@@ -396,6 +396,8 @@ def as_comparison(row, tokenizer):
         raise ValueError("a ranking is a list of answers, best first")
     if "prompt" in row:
         messages = as_prompt(row)
+    elif any(isinstance(chat, str) for chat in ranked):
+        raise KeyError("prompt")
     else:
         ranked = [check_list(chat) for chat in ranked]
         same = itertools.takewhile(lambda turn: all(m == turn[0] for m in turn), zip(*ranked))

@@ -49,6 +49,7 @@ FILES = {
     "ranked-text": with_prompt(ranked="best").encode(),
     "ranked-one": with_prompt(ranked=["best"]).encode(),
     "tie": with_prompt(chosen="Yo", rejected="Yo").encode(), "deep": b"[" * 100_000,
+    "no-question": b'{"chosen": "The sky is blue.", "rejected": "The sky is green."}',
     "spaced-role": json.dumps({"prompt": [{"role": "user assistant tool", "content": "Hi"},
                                           {"role": "assistant", "content": "x"},
                                           {"role": "user", "content": "Hi"}]}).encode(),
@@ -78,7 +79,8 @@ COMMANDS += [("sft", "--data long", "block"), ("reward", "--data long", "block")
              ("ppo", "--data long-prompt", "block"), ("reward", "--data ranked-text", "line 1"),
              ("reward", "--data ranked-one", "line 1"), ("reward", "--data tie", "different"),
              ("sft", "--data deep", "line 1")]
-COMMANDS += [("ppo", "--data spaced-role", "line 1")]
+COMMANDS += [("ppo", "--data spaced-role", "line 1"),
+             ("reward", "--data no-question", "'prompt' is missing")]
 COMMANDS += [(stage, "--device abacus", "abacus") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--out text.txt/below", "text.txt") for stage in tiny.STAGES]
 COMMANDS += [(stage, "--out text.txt", "text.txt") for stage in tiny.STAGES]
