@@ -454,8 +454,8 @@ def final_table(models, base, tokenizer, args, sft_extra):
     for row in table["PPO"]:
         cells = [f"{values[row]:16.3f}" if row in values else " " * 16 for values in table.values()]
         print(f"{row:34s}" + "".join(cells))
-    print("\nsums: greedy; all else sampled, at temperature 1 where no T is named, of first phrasings\n"
-          "but for two rows")
+    print("\nsums: greedy; all else sampled, at temperature 1 where no T is named, of first\n"
+          "phrasings but for two rows")
     show_answers(prompts, answers, base, reward_model, tokenizer)
     return shares | {f"{name}: {row}": x for name, values in table.items()
                      for row, x in values.items()}
@@ -516,7 +516,8 @@ def draw(path, history, measured):
         held_out = [found[dots] for _, found in measured]
         axis.plot([step for step, _ in measured], held_out, "o", ms=10,
                   color=axis.lines[-1].get_color())
-    left.set(xlabel="iteration", ylabel="score (dots: held-out, fewer sums)", title="What is gained")
+    left.set(xlabel="iteration", title="What is gained",
+             ylabel="score (dots: held-out, fewer sums)")
     right.set(xlabel="iteration", ylabel="nats per answer", title="How far from SFT")
     left.legend()
     save_picture(fig, path)

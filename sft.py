@@ -348,7 +348,7 @@ def rates(prompts, answers):
 
 
 def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
-    """First phrasings, about the half of the world that no demonstration and no ranking is about."""
+    """First phrasings, about the half of the world that no demonstration or ranking is about."""
     rng = random.Random(seed + 77)
     asked = rng.sample(facts_of(TEST), n_facts) if n_facts else facts_of(TEST)
     return ([known(fact, rng, None) for fact in asked]
@@ -356,10 +356,11 @@ def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
 
 
 # Article 4's distributional shift, measured. Facts and names asked about are in no demonstration,
-# ranking or prompt of PPO; numbers and small talk are not held out so. Their phrasings are those of training or, in rows that say
-# held-out or begin with "told", new ones. Those of "as put to an assistant", "other things" and
-# "more of it" come from the chats that pretraining reads beside the crawl. A maker takes rng and
-# split: VALIDATION to tune on, TEST to publish; the two share the real subjects and nothing else.
+# ranking or prompt of PPO; numbers and small talk are not held out so. Their phrasings are those of
+# training or, in rows that say held-out or begin with "told", new ones. Those of "as put to an
+# assistant", "other things" and "more of it" come from the chats that pretraining reads beside the
+# crawl. A maker takes rng and split: VALIDATION to tune on, TEST to publish; the two share the real
+# subjects and nothing else.
 TASKS = {
     "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
     "facts, trained phrasings": lambda rng, split: known(
