@@ -369,11 +369,11 @@ def in_fp32(model):
 
 def orthogonalise(x):
     """Matrices U S V' (N,rows,columns) -> nearly U V', by Newton-Schulz: a step keeps U and V, and
-    turns each singular value s into as + bs^3 + cs^5, which after five steps is close to 1."""
+    turns each singular value s into 3.4445 s - 4.775 s^3 + 2.0315 s^5, which draws it near 1."""
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)        # now no singular value exceeds 1
     for _ in range(5):
-        a = x @ x.mT
-        x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
+        square = x @ x.mT
+        x = 3.4445 * x + (-4.775 * square + 2.0315 * square @ square) @ x
     return x
 
 
@@ -685,10 +685,13 @@ def ask(question):
     return line
 
 
-def check_jsonl(path):
-    """Refuses, before a person's work, what append_json() could not or should not write to."""
+def check_typing(flag, path, data):
+    """Refuses, before a person answers, what append_json() could not or should not write to."""
+    if data:
+        refuse(f"--{flag} asks about the tiny internet: leave out --data")
     bpe.check_output(pathlib.Path(path))
-    if os.path.exists(path) and open(path, "rb").read(4)[:1] not in (b"", b"{", b"\xef"):
+    if os.path.exists(path) and not (os.path.isfile(path)
+                                     and open(path, "rb").read(1) in (b"", b"{", b"\xef")):
         refuse(f"{path} holds something else than JSON lines: name another file")
 
 

@@ -315,7 +315,8 @@ def main(argv=None):
     if not prompts:
         metrics |= final_table(models, base, tokenizer, args, sft_extra)
         metrics["factor on logits"] = (models[0].sharpness - sft.sharpness).exp().item()
-        print(f"\nsurer: PPO multiplied all logits by {metrics['factor on logits']:.2f}")
+        print(f"\nsurer: PPO multiplied all logits by {metrics['factor on logits']:.2f}; "
+              "temperature 0.5 doubles them")
         before = {"pretrain": base_extra, "sft": sft_extra, "reward": reward_extra}
         show_cost({stage: extra["metrics"] for stage, extra in before.items()} | {"ppo": metrics})
     save_checkpoint(out / "ppo.pt", models[0], tokenizer, stage="ppo", metrics=metrics)
@@ -495,8 +496,8 @@ def show_answers(prompts, answers, base, reward_model, tokenizer):
 
 def show_cost(stages):
     """What each stage took; articles 1 and 2: pretraining takes nearly all of the compute."""
-    # Seconds depend on the machine; without final measurements, but the reward model's with making
-    # its rankings. Tokens and operations do not; they include what was measured on the way.
+    # Seconds depend on the machine, and leave final measurements out; those of the reward model
+    # include making its rankings. Tokens and operations include what was measured on the way.
     total = sum(metrics["flops"] for metrics in stages.values())
     print(f"\n{'':12s}{'seconds':>9s}{'million tokens':>16s}{'TFLOP':>9s}{'share':>7s}")
     for name, metrics in stages.items():

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from bpe import refuse, save_picture
-from model import (WORK, append_json, arguments, ask, bucketed_batches, check_finite, check_jsonl,
+from model import (WORK, append_json, arguments, ask, bucketed_batches, check_finite, check_typing,
                    figure, fingerprint, fitting, load_stage, make_optimizers, pad_with_lengths,
                    plot_smooth, progress, read_jsonl, run_stage, save_checkpoint,
                    set_learning_rates, show_metrics, start, warn_of_unended)
@@ -137,10 +137,8 @@ def main(argv=None):
     parser.add_argument("--no-demonstrations", action="store_true",
                         help="only the SFT model's own answers are ranked")
     args = parser.parse_args(argv)
-    if args.label and args.data:
-        refuse("--label asks about the tiny internet: leave out --data")
     if args.label:
-        check_jsonl(args.label)
+        check_typing("label", args.label, args.data)
     out, device, dtype = start(args, "reward.pt", "reward.png")
     sft, tokenizer, _ = load_stage(out / "sft.pt", "sft", device, dtype)
     if args.label:
@@ -175,7 +173,8 @@ def main(argv=None):
         scores_of = evaluate(reward_model, sft, tokenizer, args, metrics)
         sentences(reward_model, tokenizer)
         print("\naccuracy: share of pairs ordered as gold orders them; accuracy_noisy: as one "
-              "labeler orders them;\nceiling_noisy: gold's own agreement with that labeler")
+              "labeler orders them;\nceiling_noisy: gold's own agreement with that labeler; pairs: how often "
+              "the better\nof two answers that differ in this alone gets the higher score")
     save_reward(out / "reward.pt", reward_model, tokenizer, metrics=metrics,
                 sft=fingerprint(sft))
     show_metrics(metrics)

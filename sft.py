@@ -30,9 +30,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import paint, refuse, save_picture
+from bpe import paint, save_picture
 from model import (CALL, WORK, append_json, arguments, ask, bucketed_batches, calculate,
-                   check_finite, check_jsonl, figure, fitting, generate, load_stage,
+                   check_finite, check_typing, figure, fitting, generate, load_stage,
                    make_optimizers, pad, plot_smooth, progress, read_jsonl, run_stage,
                    save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT, RUDE, SMALL_TALK,
@@ -133,10 +133,8 @@ def main(argv=None):
     parser.add_argument("--demonstrate", metavar="FILE",
                         help="you answer: appends your demonstrations to FILE")
     args = parser.parse_args(argv)
-    if args.demonstrate and args.data:
-        refuse("--demonstrate asks about the tiny internet: leave out --data")
     if args.demonstrate:
-        check_jsonl(args.demonstrate)
+        check_typing("demonstrate", args.demonstrate, args.data)
         return demonstrate_yourself(args.demonstrate)
     out, device, dtype = start(args, "sft.pt", "sft.png")
     base, tokenizer, _ = load_stage(out / "pretrain.pt", "pretrain", device, dtype)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import runpy
 import signal
 import subprocess
 import sys
@@ -115,6 +116,9 @@ def test_labeling_and_demonstrating_refuse_the_flags_of_training(refused, monkey
         # And what cannot or should not be written to, before anybody has answered.
         assert "JSON lines" in refused(stage.main, [f"--{flag}", "out/sft.pt"])
         assert "text.txt" in refused(stage.main, [f"--{flag}", "text.txt/below"])
+        if hasattr(os, "mkfifo"):
+            os.path.exists("pipe") or os.mkfifo("pipe")      # it would be waited for without end
+            assert "pipe" in refused(stage.main, [f"--{flag}", "pipe"])
 
 
 @pytest.mark.parametrize("flags, said", [
@@ -475,6 +479,26 @@ def test_a_byte_that_is_not_text_does_not_end_the_chat(home):
                           env=os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0 and b"Traceback" not in done.stderr
     assert done.stdout.count(b"not UTF-8") == 1 and done.stdout.count(b"you>") == 4
+
+
+def test_a_byte_that_is_not_text_does_not_end_labeling(tmp_path, monkeypatch, capsys):
+    prompt = sft.Prompt("chat", [sft.user("Hi")])
+    monkeypatch.setattr(reward, "two_answers", lambda *args: (prompt, "Hello!", "What?"))
+    typed = iter(["caf\udce9", "2", "q"])
+    monkeypatch.setattr("builtins.input", lambda *args: next(typed))
+    reward.label(tmp_path / "mine.jsonl", None, None, 0)
+    assert capsys.readouterr().out.count("not UTF-8") == 1
+    row, = model.read_jsonl(tmp_path / "mine.jsonl", dict)
+    assert row["chosen"] == "What?" and row["rejected"] == "Hello!"
+
+
+@pytest.mark.parametrize("stage", [bpe, pretrain, sft, reward, ppo])
+def test_every_stage_runs_where_its_failures_are_one_line(monkeypatch, stage):
+    """As python stage.py runs it: Ctrl-C, files and memory are run_stage's to report."""
+    mains = []
+    monkeypatch.setattr(model, "run_stage", mains.append)
+    runpy.run_path(stage.__file__, run_name="__main__")
+    assert [main.__code__.co_filename for main in mains] == [stage.__file__]
 
 
 def test_a_byte_that_is_not_text_does_not_end_a_demonstration(home):

@@ -34,7 +34,11 @@ def test_a_processor_computes_in_bf16_where_that_is_clearly_faster(monkeypatch, 
             clock[0] += self.cost
     monkeypatch.setattr(model.torch, "ones", Square)
     monkeypatch.setattr(model.time, "perf_counter", lambda: clock[0])
+    threads = []
+    monkeypatch.setattr(model.torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(model.torch, "set_num_threads", threads.append)
     assert model.best_dtype.__wrapped__("cpu") == best
+    assert threads == [1, 7]                                 # tried on one, and given back
 
 
 def test_equal_prompts_are_read_once_and_answered_apart(monkeypatch):
