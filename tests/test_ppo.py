@@ -500,7 +500,9 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch, capsys)
     for stage in (ppo, sft):
         monkeypatch.setattr(stage, "answer_all", answer_all)
     monkeypatch.setattr(ppo, "sample", lambda net, tokenizer, prompts, n, seed, temperature=1: [
-        [tiny.said(p.wrong), tiny.said(p.right if net == "sft" else "")] for p in prompts])
+        [tiny.said(text) for text in {("sft", 1): [p.wrong, p.right], ("sft", .5): [p.right] * 2,
+                                      ("policy", 1): [p.wrong, p.right, ""]}[net, temperature]]
+        for p in prompts])
     monkeypatch.setattr(ppo, "scores_and_golds", lambda net, tokenizer, prompts, samples: (
         np.array([[0, net == "rm"]] * len(prompts)), None))
     monkeypatch.setattr(ppo, "score", lambda *args: 0)
@@ -517,6 +519,8 @@ def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch, capsys)
     assert [found[f"{name}: admits unknowable"] for name in names] == [1, 1, 1, 1]
     assert [found[f"{name}: wins against SFT"] for name in names] == [.5, .75, .75, .75]
     assert "base " in capsys.readouterr().out
+    assert [found[f"{name}: different answers of 16"] for name in names if "best" not in name] == [
+        2, 1, 3]
     assert found["PPO: KL to SFT"] == 2 and found["PPO: wins, held-out phrasings"] == 1
     assert found["SFT: 2-digit sums right"] == 0 and found["PPO: 2-digit sums right"] == 1
     assert found["sums of two digits: PPO: right"] == 1

@@ -428,6 +428,7 @@ def test_good_and_bad_answers_are_ordered_as_gold_does():
             assert reward.gold(prompt, tiny.said(good)) > reward.gold(prompt, tiny.said(bad)), kind
             assert kind != "truth" or prompt.about.lower() in bad.lower()
             assert (" so " in bad) == (kind == "sums, the wrong one in steps"), bad
+            assert " so " not in good or not kind.startswith("sums"), good
 
 
 def test_a_judge_that_likes_lies_is_measured_as_one(monkeypatch):
