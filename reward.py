@@ -173,8 +173,9 @@ def main(argv=None):
         scores_of = evaluate(reward_model, sft, tokenizer, args, metrics)
         sentences(reward_model, tokenizer)
         print("\naccuracy: share of pairs ordered as gold orders them; accuracy_noisy: as one "
-              "labeler orders them;\nceiling_noisy: gold's own agreement with that labeler; pairs: how often "
-              "the better\nof two answers that differ in this alone gets the higher score")
+              "labeler orders them;\nceiling_noisy: gold's own agreement with that labeler; "
+              "pairs: how often the better\nof two answers that differ in this alone gets the "
+              "higher score")
     save_reward(out / "reward.pt", reward_model, tokenizer, metrics=metrics,
                 sft=fingerprint(sft))
     show_metrics(metrics)
