@@ -403,11 +403,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model, lr, lr_matrix, more=()):
-    """Muon for the matrices of the blocks, AdamW for all else: embeddings, smear, sharpness, and
-    more weights."""
+    """Muon for the matrices of the blocks, AdamW for all else, as embeddings, and for more."""
     matrices = [part.weight for part in model.modules() if isinstance(part, Linear)]
-    tables = [part.weight for part in model.modules() if isinstance(part, nn.Embedding)]
-    return [adamw([([*tables, model.smear, model.sharpness, *more], lr)], eps=1e-8),
+    others = [weight for weight in model.parameters() if weight not in set(matrices)]
+    return [adamw([([*others, *more], lr)], eps=1e-8),
             Muon(matrices, lr_matrix, dtype=model.dtype)]
 
 
