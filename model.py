@@ -403,7 +403,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(model, lr, lr_matrix, more=()):
-    """Muon for the matrices of the blocks, AdamW for all else, as embeddings, and for more."""
+    """Muon for the matrices of the blocks, AdamW for all other weights of the model, such as its
+    embeddings, and for more weights."""
     matrices = [part.weight for part in model.modules() if isinstance(part, Linear)]
     others = [weight for weight in model.parameters() if weight not in set(matrices)]
     return [adamw([([*others, *more], lr)], eps=1e-8),

@@ -101,13 +101,6 @@ def test_queries_and_keys_fit_by_their_direction_alone():
     assert not torch.allclose(block.attention(x, *where), before, atol=.1)
 
 
-def test_each_weight_has_one_optimizer():
-    net = tiny()
-    optimized = [id(p) for opt in model.make_optimizers(net, 1, 1)
-                 for group in opt.param_groups for p in group["params"]]
-    assert sorted(optimized) == sorted(id(p) for p in net.parameters())
-
-
 def test_work_counts_what_is_multiplied(monkeypatch):
     """Two blocks of 12 C^2 weights for each token read, V C for each token that gets logits; twice
     that, where it is trained three times as much; looking up a table costs nothing."""
