@@ -404,9 +404,10 @@ class Muon(torch.optim.Optimizer):
 
 def make_optimizers(model, lr, lr_matrix, more=()):
     """Muon for the matrices of the blocks, AdamW for all other weights of the model, such as its
-    embeddings, and for more weights."""
+    embeddings, and for those in more, which are not the model's own."""
     matrices = [part.weight for part in model.modules() if isinstance(part, Linear)]
-    others = [weight for weight in model.parameters() if weight not in set(matrices)]
+    by_muon = set(matrices)
+    others = [weight for weight in model.parameters() if weight not in by_muon]
     return [adamw([([*others, *more], lr)], eps=1e-8),
             Muon(matrices, lr_matrix, dtype=model.dtype)]
 
