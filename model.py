@@ -7,7 +7,8 @@ ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
     B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
 Departures from GPT-2, which let a laptop learn more in the same minutes. In brackets: the held-out
-loss of `pretrain.py --steps 700` without that one, mean of three seeds; with all it is 1.364 nats.
+loss of `pretrain.py --steps 700` without that one, mean of three seeds; with all but the share it
+is 1.364 nats.
 In attention a token asks a question q, offers a key k to be found by, and hands over a value v.
 - rotary positions (RoPE), no table to learn: a score depends on how far apart two tokens stand;
 - smear (1.403): the vectors of the three tokens before are added, with learned weights: in "Ada
@@ -17,6 +18,10 @@ In attention a token asks a question q, offers a key k to be found by, and hands
   second block a table of its own adds to q what this token and the one before it are, and to k what
   the two before it are: "what followed when these two stood here last?" has an answer from the
   first step, and names that were never seen before are copied;
+- a share: to v the same block adds the token's own embedding, times a learned number. The head
+  compares with embeddings, so what was found can be said, even a token so rare that its value
+  embedding is hardly trained. The loss is no lower (1.363 with it), but of 50 rare names and words,
+  told in three ways, the base model repeats 97 % instead of 91 (three seeds, whole pretraining);
 - queries and keys are normalised before they are compared (1.395), so that no token drowns out the
   others by a long vector;
 - value embeddings (1.407): in each block a table adds to a token's value v what that token always
@@ -135,10 +140,11 @@ class Block(nn.Module):
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
         # To v it adds what it always offers, whatever x has become: its value embedding.
         v = v + self.value(ids).view_as(v).to(x.dtype)
-        # What followed when these two tokens stood here last? One block is given how to find it.
+        # What followed when these two tokens stood here last? One block is given how to find it,
+        # and which token it is.
         if match is not None:
-            q = q + match[0].view_as(q).to(q.dtype)
-            k = k + match[1].view_as(k).to(k.dtype)
+            q, k, v = (own + more.view_as(own).to(own.dtype)
+                       for own, more in zip((q, k, v), match))
         # Normalised, q and k compare by direction alone. Turned by an angle that grows with the
         # position, they make q k' depend on how far apart two tokens stand, not on where.
         q, k = rotate(norm(q), angle), rotate(norm(k), angle)
@@ -164,11 +170,13 @@ class GPT(nn.Module):
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)            # the head too: tied
         self.smear = nn.Parameter(torch.zeros(SMEAR, config.n_embd))
         self.match = nn.Embedding(config.vocab_size, config.n_embd)
+        self.share = nn.Parameter(torch.zeros(()))           # of a token's embedding in a value
         self.sharpness = nn.Parameter(torch.zeros(()))       # log of a factor on all logits
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         for name, weight in self.named_parameters():
             std = 0.02
-            if name.endswith(("out.weight", "down.weight", "value.weight", "smear", "sharpness")):
+            if name.endswith(("out.weight", "down.weight", "value.weight", "smear", "share",
+                              "sharpness")):
                 std = 0.0                # at first they change nothing
             elif name == "match.weight":
                 std = 0.5                # large, so that tokens are told apart from the first step
@@ -198,6 +206,7 @@ class GPT(nn.Module):
         # Each token becomes a vector of width C, and takes over a little from those before it.
         x = self.smeared(look_up(self.wte, with_past)).to(self.dtype)        # (B,T,C)
         match = self.match_vectors(look_up(self.match, with_past))           # twice (B,T,C)
+        match = *match, self.share * norm(self.wte(ids))                     # for q, k and v
         # Every block adds to it; the second, or the only one, is given the match vectors.
         for layer, block in enumerate(self.blocks):
             given = match if layer == min(1, len(self.blocks) - 1) else None

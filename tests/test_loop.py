@@ -229,7 +229,7 @@ def test_answers_are_drawn_from_what_is_scored(tokenizer):
     Its standard error is at most sqrt(.25 / 4000) = .008. The likeliest token alone, or another
     temperature, would be further away.
     """
-    policy, n = tiny_gpt(0, tokenizer.vocab_size, 16), 4000
+    policy, n = tiny_gpt(4, tokenizer.vocab_size, 16), 4000
     policy.wte.weight.data *= 2
     generator = torch.Generator().manual_seed(0)
     prompts = [ask(sft.user("hi"))] * n

@@ -43,7 +43,7 @@ def test_a_processor_computes_in_bf16_where_that_is_clearly_faster(monkeypatch, 
 
 def test_equal_prompts_are_read_once_and_answered_apart(monkeypatch):
     """Each has random numbers of its own, as if it had been read alone."""
-    net, read, hidden = tiny(), [], model.GPT.hidden
+    net, read, hidden = tiny(seed=1), [], model.GPT.hidden
 
     def counted(self, ids, cache=None):
         read.append(len(ids))
@@ -302,11 +302,20 @@ def test_what_is_the_same_changes_what_is_looked_at():
     assert not torch.allclose(net(ids)[:, 4], before[:, 4])
 
 
-def test_what_is_the_same_is_added_to_queries_and_to_keys():
+def test_what_is_the_same_is_added_to_queries_keys_and_values():
     net, x, ids = tiny(), torch.randn(1, 5, 16), torch.randint(0, 17, (1, 5))
     block, where = net.blocks[1], (ids, net.angle[:5], net.mask[:5, :5])
     nothing, more = torch.zeros(1, 5, 16), torch.randn(1, 5, 16)
     plain = block.attention(x, *where)
-    assert torch.equal(block.attention(x, *where, (nothing, nothing)), plain)
-    for same in ((more, nothing), (nothing, more)):
+    assert torch.equal(block.attention(x, *where, (nothing, nothing, nothing)), plain)
+    for same in ((more, nothing, nothing), (nothing, more, nothing), (nothing, nothing, more)):
         assert not torch.allclose(block.attention(x, *where, same), plain)
+
+
+def test_what_is_handed_over_is_a_share_of_the_token_s_own_embedding():
+    """Neither smeared nor a mixture, of the same length for all tokens; at first nothing."""
+    net, ids, given = tiny(), torch.tensor([[1, 2, 3]]), []
+    net.blocks[1].register_forward_pre_hook(lambda _, args: given.append(args[4][2]))
+    net(ids)
+    assert torch.allclose(given[0], net.share * F.layer_norm(net.wte.weight[ids], (16,)))
+    assert not model.GPT(model.GPTConfig(17)).share
