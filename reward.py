@@ -9,7 +9,7 @@ which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
 taste); article 4, the first half of 'Stage 3'.
 The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
-see it through noise, so that two of them agree on 78 % of the pairs whose answers differ in gold.
+see it through noise, so that two of them agree on 79 % of the pairs whose answers differ in gold.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then
@@ -476,7 +476,7 @@ def label(path, sft, tokenizer, seed):
 
 # =============================================================== appendix: the simulated labeler
 
-NOISE = .64  # of the simulated labeler, in gold: two agree on 78 % of the pairs of different gold
+NOISE = .64  # of the simulated labeler, in gold: two agree on 79 % of the pairs of different gold
 # How often each kind of prompt is ranked. The share of what nobody can know decides how readily the
 # PPO model says "I do not know.": too little, and it makes things up; too much, and it denies what
 # it knows.
