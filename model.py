@@ -522,8 +522,8 @@ def arguments(doc, data, **flags):
 
 
 # What a flag may be: the least and the most. Counts are 1 or more; all others may be 0.
-LIMITS = {"seed": (0, 2 ** 63 - 1), "mix": (0, 10 ** 6), "lam": (0, 1), "block": (1, 2 ** 14),
-          "width": (1, 2 ** 14), "depth": (1, 1000), "batch": (1, 10 ** 6),
+LIMITS = {"seed": (0, 2 ** 63 - 1), "mix": (0, 10 ** 6), "lam": (0, 1), "alpha": (0, 1),
+          "block": (1, 2 ** 14), "width": (1, 2 ** 14), "depth": (1, 1000), "batch": (1, 10 ** 6),
           "max_tokens": (1, 2 ** 14), "prompts": (1, 10 ** 7), "epochs": (1, 1000),
           "warm_up": (0, 10 ** 9)}
 

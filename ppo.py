@@ -26,8 +26,9 @@ Three KLs appear, in nats:
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
 model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
-Simpler than InstructGPT: all answers form one batch, no pretraining text is mixed in, and what was
-sampled in fp32 is scored in bf16 where that is fast.
+Simpler than InstructGPT: all answers form one batch, what was sampled in fp32 is scored in bf16
+where that is fast, and no pretraining text is mixed in against what RLHF makes worse: the weights
+that are kept lie --alpha of the way from SFT's to the last iteration's, which costs nothing.
 For the first --warm-up iterations only the critic learns: the reward model, of which it is a copy,
 has learned to judge finished answers alone.
 
@@ -250,6 +251,20 @@ def how_far(log_rho, mask, clip):
             "clipped": float(masked_mean((rho - 1).abs() > clip, mask))}
 
 
+@torch.no_grad()
+def step_back(policy, sft, alpha):
+    """Moves the policy's weights towards SFT's, in place, until alpha of the way between is left.
+
+    RLHF has its price: what nobody rewarded gets worse. Halfway between two networks, of which one
+    came from the other, lies a network that works, too; near PPO's end it keeps nearly all that was
+    gained, and has some of SFT's honesty back (Lin et al., 2309.06256: model averaging against the
+    alignment tax). How sure PPO has become, its sharpness, stays."""
+    before = dict(sft.named_parameters())
+    for name, weight in policy.named_parameters():
+        if name != "sharpness":
+            weight.lerp_(before[name], 1 - alpha)
+
+
 def rollout(policy, tokenizer, prompts, max_new_tokens, generator):
     """The policy answers -> ids (B,T), mask (B,T-1) of its tokens, lengths (B,), list of Answer."""
     rows = [render_prompt(prompt.messages, tokenizer) for prompt in prompts]
@@ -278,7 +293,8 @@ def flags():
         clip=(.2, "of the probability ratio; .1 to .3"), lam=(.95, "of GAE; .9 to 1"),
         max_kl=(.05, "KL of update that ends a batch's updates; .01 to .1"),
         warm_up=(8, "first iterations, in which only the critic learns; never the last"),
-        max_tokens=(40, "of an answer"))
+        max_tokens=(40, "of an answer"),
+        alpha=(.85, "how much of PPO's change of the weights is kept; .5 to 1"))
     parser.add_argument("--no-checker", action="store_true",
                         help="the reward model judges sums, too")
     parser.add_argument("--goodhart", action="store_true",
@@ -311,6 +327,7 @@ def main(argv=None):
         base, _, base_extra = load_stage(out / "pretrain.pt", "pretrain", device, dtype, tokenizer)
 
     models, history, measured, seconds = run(sft, reward_model, tokenizer, args, prompts)
+    step_back(models[0], sft, args.alpha)
     metrics = {"seconds": seconds, **WORK}
     if not prompts:
         metrics |= final_table(models, base, tokenizer, args, sft_extra)

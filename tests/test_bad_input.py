@@ -613,7 +613,8 @@ def test_what_cannot_be_written_is_refused_before_training(refused, home, monkey
     ("pretrain", "--block 1000000"), ("pretrain", "--width 3200000"),
     ("pretrain", "--depth 1000000000"),
     ("pretrain", "--batch 1000000000000000"), ("pretrain", "--width 16384 --depth 900"),
-    ("ppo", "--lam 2"), ("ppo", "--max-tokens 0"), ("ppo", "--clip -1"), ("sft", "--steps 0"),
+    ("ppo", "--lam 2"), ("ppo", "--alpha 2"), ("ppo", "--max-tokens 0"), ("ppo", "--clip -1"),
+    ("sft", "--steps 0"),
     ("reward", "--prompts 0"), ("sft", "--seed -1"), ("ppo", "--max-tokens 600"),
     ("sft", "--mix -1"), ("pretrain", "--lr nan"), ("pretrain", "--lr inf")])
 def test_sizes_that_no_machine_has_are_refused(refused, stage, flags):

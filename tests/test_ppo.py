@@ -486,6 +486,20 @@ def test_ppo_climbs_the_objective_it_claims_to(critic, temperature):
     assert (got - wanted).norm() < 1e-4 * wanted.norm()
 
 
+def test_what_is_kept_lies_between_sft_and_ppo_and_is_as_sure_as_ppo():
+    """Every weight alpha of the way from SFT's to PPO's; SFT's own do not move."""
+    sft_model, policy = tiny_gpt(seed=0), tiny_gpt(seed=1)
+    sft_model.sharpness.data.fill_(.25)
+    policy.sharpness.data.fill_(1.25)
+    a, b = ({name: w.clone() for name, w in net.state_dict().items()}
+            for net in (sft_model, policy))
+    ppo.step_back(policy, sft_model, alpha=.75)
+    for name, weight in policy.state_dict().items():
+        share = 1 if name == "sharpness" else .75
+        torch.testing.assert_close(weight, (1 - share) * a[name] + share * b[name])
+        assert torch.equal(sft_model.state_dict()[name], a[name])
+
+
 def test_each_column_of_the_final_table_is_of_its_own_model(monkeypatch, capsys):
     """Names stand for the networks: base is wrong, SFT never knows but at half the temperature, the
     policy is right, and the reward model prefers the second of two samples. Of 8 prompts 4 are

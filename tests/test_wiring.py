@@ -1,4 +1,5 @@
 """The equations have tests of their own; here it is whether the stages use them, and on what."""
+import pathlib
 import random
 from types import SimpleNamespace
 
@@ -169,6 +170,20 @@ def test_policy_and_critic_start_where_sft_and_reward_model_ended(home):
     for started, from_ in ((policy, net), (critic, rm)):
         state = from_.state_dict()
         assert all(torch.equal(w, state[name]) for name, w in started.state_dict().items())
+
+
+def test_of_ppo_the_weights_between_are_saved(home):
+    """--alpha 0: SFT's, whatever was learned, but for how sure it became."""
+    pathlib.Path("prompts.jsonl").write_text('{"prompt": "What is 1 + 1?"}\n')
+    flags = "--data prompts.jsonl --steps 1 --batch 2 --max-tokens 2 --warm-up 0 --lr .1 --alpha"
+    kept = {}
+    for alpha in ("0", "1"):
+        ppo.main([*flags.split(), alpha])
+        kept[alpha] = model.load_checkpoint("out/ppo.pt")[0].state_dict()
+    sft_model = model.load_checkpoint("out/sft.pt")[0].state_dict()
+    same = {name: torch.equal(w, sft_model[name]) for name, w in kept["0"].items()}
+    assert [name for name in same if not same[name]] == ["sharpness"]
+    assert not torch.equal(kept["1"]["wte.weight"], sft_model["wte.weight"])
 
 
 # ------------------------------------------------------------------------------------ answering
