@@ -28,7 +28,7 @@ out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'tra
 model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
 Simpler than InstructGPT: all answers form one batch, what was sampled in fp32 is scored in bf16
 where that is fast, and no pretraining text is mixed in against what RLHF makes worse: the weights
-that are kept lie --alpha of the way from SFT's to the last iteration's, which costs nothing.
+that are saved lie --alpha of the way from SFT's to the last iteration's.
 For the first --warm-up iterations only the critic learns: the reward model, of which it is a copy,
 has learned to judge finished answers alone.
 
@@ -255,10 +255,12 @@ def how_far(log_rho, mask, clip):
 def step_back(policy, sft, alpha):
     """Moves the policy's weights towards SFT's, in place, until alpha of the way between is left.
 
-    RLHF has its price: what nobody rewarded gets worse. Halfway between two networks, of which one
-    came from the other, lies a network that works, too; near PPO's end it keeps nearly all that was
-    gained, and has some of SFT's honesty back (Lin et al., 2309.06256: model averaging against the
-    alignment tax). How sure PPO has become, its sharpness, stays."""
+    RLHF has its price: what nobody rewarded gets worse. Between two networks, of which one came
+    from the other, lie networks that work, too; the nearer to SFT, the more of its honesty is back,
+    and the less of what the labeler likes is left (Lin et al., 2309.06256: model averaging against
+    the alignment tax). How sure PPO has become, its sharpness, stays. With .85 instead of 1, means
+    of three seeds: out of scope, right, 86.8 instead of 85.8 %; preferred to SFT 79.5 instead of
+    83.4 %."""
     before = dict(sft.named_parameters())
     for name, weight in policy.named_parameters():
         if name != "sharpness":
@@ -523,9 +525,9 @@ def show_cost(stages):
 
 
 def draw(path, history, measured):
-    """Proxy and gold, and the distance from SFT, over the iterations: curves on training prompts,
-    dots of what measure() found on held-out prompts, with fewer sums and no calls of the
-    calculator, which the proxy likes less than other answers."""
+    """Proxy and gold, and the distance from SFT, over the iterations, before step_back(): curves on
+    training prompts, dots of what measure() found on held-out prompts, with fewer sums and no calls
+    of the calculator, which the proxy likes less than other answers."""
     fig, (left, right) = figure(2)
     steps = range(1, len(history) + 1)
     for axis, name, dots in ((left, "proxy", "proxy"), (left, "gold", "gold"),
