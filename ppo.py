@@ -26,9 +26,9 @@ Three KLs appear, in nats:
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
 model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
-Simpler than InstructGPT: all answers form one batch, what was sampled in fp32 is scored in bf16
-where that is fast, and no pretraining text is mixed in against what RLHF makes worse: the weights
-that are saved lie --alpha of the way from SFT's to the last iteration's.
+Simpler than InstructGPT: all answers form one batch, and what was sampled in fp32 is scored in bf16
+where that is fast. Against what RLHF makes worse InstructGPT mixes pretraining text in; here the
+weights that are saved lie --alpha of the way from SFT's to the last iteration's (step_back).
 For the first --warm-up iterations only the critic learns: the reward model, of which it is a copy,
 has learned to judge finished answers alone.
 
@@ -87,7 +87,7 @@ def token_rewards(logp, logp_ref, mask, scores, beta):
 
     logp, logp_ref, mask (B,T-1), scores (B,) -> (B,T-1). Each row sums to score - beta * log ratio.
     Why the penalty: the reward model has only seen answers like SFT's; further away, the policy
-    finds answers that it overrates (--goodhart). (InstructGPT 3.5, equation 2; article 4, 'some
+    finds answers that are overrated (--goodhart). (InstructGPT 3.5, equation 2; article 4, 'some
     extra thing': the KL divergence.)
     """
     rewards = -beta * (logp - logp_ref) * mask
@@ -259,8 +259,8 @@ def step_back(policy, sft, alpha):
     from the other, lie networks that work, too; the nearer to SFT, the more of its honesty is back,
     and the less of what the labeler likes is left (Lin et al., 2309.06256: model averaging against
     the alignment tax). How sure PPO has become, its sharpness, stays. With .85 instead of 1, means
-    of three seeds: out of scope, right, 86.8 instead of 85.8 %; preferred to SFT 79.5 instead of
-    83.4 %."""
+    of three seeds: out of scope, right, 86.8 instead of 85.8 %; facts in trained phrasings,
+    preferred to SFT, 79.5 instead of 83.4 %."""
     before = dict(sft.named_parameters())
     for name, weight in policy.named_parameters():
         if name != "sharpness":
@@ -298,7 +298,7 @@ def flags():
         max_tokens=(40, "of an answer"),
         alpha=(.85, "how much of PPO's change of the weights is kept; .5 to 1"))
     parser.add_argument("--no-checker", action="store_true",
-                        help="the reward model judges sums, too")
+                        help="the reward model judges sums, too; no calls are asked for")
     parser.add_argument("--goodhart", action="store_true",
                         help="draws out/goodhart.png instead: beta 0 beside beta, and gold itself")
     return parser
