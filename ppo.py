@@ -21,7 +21,7 @@ Three KLs appear, in nats:
     KL of update    how far the policy has moved away from the one that gave these answers, per
                     token, when last checked: updates stop once it exceeds --max-kl
     KL to SFT       the first one again, on held-out prompts: of all kinds for the picture, first
-                    phrasings for the table
+                    phrasings for the table, which is of the weights that are saved
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
@@ -258,9 +258,8 @@ def step_back(policy, sft, alpha):
     RLHF has its price: what nobody rewarded gets worse. Between two networks, of which one came
     from the other, lie networks that work, too; the nearer to SFT, the more of its honesty is back,
     and the less of what the labeler likes is left (Lin et al., 2309.06256: model averaging against
-    the alignment tax). How sure PPO has become, its sharpness, stays. With .85 instead of 1, means
-    of three seeds: out of scope, right, 86.8 instead of 85.8 %; facts in trained phrasings,
-    preferred to SFT, 79.5 instead of 83.4 %."""
+    the alignment tax). How sure PPO has become, its sharpness, stays. README, 'What got worse',
+    tells what that is worth."""
     before = dict(sft.named_parameters())
     for name, weight in policy.named_parameters():
         if name != "sharpness":

@@ -1,5 +1,4 @@
 """The equations have tests of their own; here it is whether the stages use them, and on what."""
-import pathlib
 import random
 from types import SimpleNamespace
 
@@ -172,18 +171,23 @@ def test_policy_and_critic_start_where_sft_and_reward_model_ended(home):
         assert all(torch.equal(w, state[name]) for name, w in started.state_dict().items())
 
 
-def test_of_ppo_the_weights_between_are_saved(home):
-    """--alpha 0: SFT's, whatever was learned, but for how sure it became."""
-    pathlib.Path("prompts.jsonl").write_text('{"prompt": "What is 1 + 1?"}\n')
-    flags = "--data prompts.jsonl --steps 1 --batch 2 --max-tokens 2 --warm-up 0 --lr .1 --alpha"
-    kept = {}
-    for alpha in ("0", "1"):
+def test_of_ppo_the_weights_between_are_measured_and_saved(home, monkeypatch):
+    """--alpha .5: half-way from SFT's to those of --alpha 1, but for how sure it became."""
+    tables, kept = [], {}
+    monkeypatch.setattr(ppo, "final_table", lambda models, *_: tables.append(
+        {name: w.clone() for name, w in models[0].state_dict().items()}) or {})
+    monkeypatch.setattr(ppo, "draw", lambda *_: None)
+    flags = "--quick --steps 1 --batch 2 --max-tokens 2 --warm-up 0 --lr .1 --alpha"
+    for alpha in (".5", "1"):
         ppo.main([*flags.split(), alpha])
         kept[alpha] = model.load_checkpoint("out/ppo.pt")[0].state_dict()
+        assert all(torch.equal(w, tables[-1][name]) for name, w in kept[alpha].items())
     sft_model = model.load_checkpoint("out/sft.pt")[0].state_dict()
-    same = {name: torch.equal(w, sft_model[name]) for name, w in kept["0"].items()}
-    assert [name for name in same if not same[name]] == ["sharpness"]
-    assert not torch.equal(kept["1"]["wte.weight"], sft_model["wte.weight"])
+    for name, weight in kept[".5"].items():
+        learned, back = kept["1"][name], 0 if name == "sharpness" else .5
+        torch.testing.assert_close(weight, back * sft_model[name] + (1 - back) * learned)
+    for name in ("wte.weight", "sharpness"):
+        assert not torch.equal(kept["1"][name], sft_model[name])
 
 
 # ------------------------------------------------------------------------------------ answering
