@@ -21,7 +21,6 @@ import io
 import itertools
 import json
 import os
-import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -111,36 +110,28 @@ def learn_tokens(counts, size):
         new = chr(len(tokens))
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
 
-        # Rewrite each word that holds it. Note the neighbours, whose pairs change.
-        before_it, after_it = replace_pair(words, words_with.pop(pair), pair, new)
+        # Rewrite each word that holds it, leftmost first: x ab y becomes x new y. The pairs of its
+        # neighbours change: xa becomes x new, and by becomes new y.
+        changes = defaultdict(list)              # {(old pair, new pair): its words}
+        for i in words_with.pop(pair):
+            before, found, after = words[i].partition(pair)
+            if not found:        # "aaa" was listed twice, for two pairs aa, but they overlap
+                continue
+            words[i] = before + new + after
+            if before:
+                changes[before[-1] + a, before[-1] + new].append(i)
+            if after:
+                changes[b + after[0], new + after[0]].append(i)
 
-        # First the pairs behind it, (b, y) -> (new, y), then those before it, (x, a) -> (x, new).
-        # In this order, because in "abab" the first merge makes the pair (new, a), and the second
-        # turns it into (new, new).
-        changes = [(b + y, new + y, places) for y, places in after_it.items()]
-        changes += [(x + a, x + new, places) for x, places in before_it.items()]
-        for old_pair, new_pair, places in changes:
+        # Count the changes in the order in which they were met: in "abab" the first merge makes the
+        # pair (new, a), and the second turns it into (new, new).
+        for (old_pair, new_pair), places in changes.items():
             count = sum(times[i] for i in places)
             total[old_pair] -= count
             total[new_pair] = count
             words_with[new_pair] = places
             heapq.heappush(heap, (-count, new_pair))
     return tokens
-
-
-def replace_pair(words, places, pair, new):
-    """In these words, leftmost first: x ab y becomes x new y. -> {x: places}, {y: places}."""
-    before_it, after_it = defaultdict(list), defaultdict(list)
-    for i in places:
-        before, found, after = words[i].partition(pair)
-        if not found:            # "aaa" was listed twice, for two pairs aa, but they overlap
-            continue
-        words[i] = before + new + after
-        if before:
-            before_it[before[-1]].append(i)
-        if after:
-            after_it[after[0]].append(i)
-    return before_it, after_it
 
 
 class BPE:
@@ -177,7 +168,7 @@ class BPE:
         counts = Counter()
         for text in [texts] if isinstance(texts, str) else texts:
             counts.update(split(text))
-        # Merging makes many small lists and no cycles: looking for some would double the time.
+        # Merging makes many small lists and no cycles: do not stop to look for some.
         gc.disable()
         try:
             tokens = learn_tokens(counts, vocab_size - len(specials))
@@ -212,9 +203,9 @@ class BPE:
         """str -> ids. A special's name is plain text, so that nobody can forge one, unless
         specials=True. ValueError: a lone surrogate, half of a character."""
         if specials and self.specials:
-            names = "|".join(map(re.escape, sorted(self.specials, key=len, reverse=True)))
+            names = "|".join(map(regex.escape, sorted(self.specials, key=len, reverse=True)))
             ids = []
-            for part in re.split(f"({names})", text):        # plain text and names in turn
+            for part in regex.split(f"({names})", text):     # plain text and names in turn
                 ids += [self.specials[part]] if part in self.specials else self.encode(part)
             return ids
         # Words return again and again: each is merged once and then remembered.
@@ -289,8 +280,11 @@ def main(argv=None):
     print_anything()
     if not 300 <= args.vocab <= 100_000:
         refuse(f"--vocab {args.vocab}: it must be 300 to 100,000")
+    if not args.out:
+        refuse("--out is empty: name a folder")
+    out = Path(args.out)
     for name in ("tokenizer.json", "bpe.png"):
-        check_output(Path(args.out) / name)
+        check_output(out / name)
     if args.data is not None:
         # The last tenth of a user's text is held out, up to a million characters of it.
         cut = sum(map(len, read_texts(args.data))) * 9 // 10
@@ -305,7 +299,7 @@ def main(argv=None):
         tokenizer = BPE.train(texts, args.vocab, PATTERNS.get(args.pattern, args.pattern))
         seconds = time.perf_counter() - began
         ids = tokenizer.encode(args.text)
-        tokenizer.save(f"{args.out}/tokenizer.json")
+        tokenizer.save(out / "tokenizer.json")
     except (ValueError, OSError) as error:
         refuse(error)
     print(f"{len(tokenizer.ranks) - 256} merges learned in {seconds:.2f} s")
@@ -316,7 +310,7 @@ def main(argv=None):
     painted = [paint(token, ("30;46", "30;43")[k % 2]) for k, token in enumerate(tokens)]
     print(("|" if painted == tokens else "").join(painted))
     print(f"{len(args.text.encode())} bytes are {len(ids)} tokens:", *ids)
-    draw(compression(tokenizer, "".join(held_out)), f"{args.out}/bpe.png")
+    draw(compression(tokenizer, "".join(held_out)), out / "bpe.png")
 
 
 def compression(tokenizer, text):

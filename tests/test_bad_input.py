@@ -627,6 +627,10 @@ def test_empty_flags_are_refused(refused, flags):
     assert flags[0] in refused(sft.main, flags)
 
 
+def test_an_empty_folder_of_the_tokenizer_is_refused(refused):
+    assert "--out" in refused(bpe.main, ["--out", "", "--quick"])
+
+
 def test_memory_that_runs_out_is_one_line(refused, monkeypatch):
     """As torch says it on a processor and on a GPU, and numpy."""
     for error in (RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError(),
