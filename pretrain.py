@@ -19,13 +19,10 @@ Simpler than GPT-3: two million parameters, a thousand facts.
 """
 import codecs
 import functools
-import hashlib
 import html
 import itertools
-import json
 import math
 import os
-import pathlib
 import random
 import re
 import string
@@ -294,8 +291,7 @@ def behaviour_in_text(docs):
     asked = {question(f): f for f in facts()}
     counts = Counter()
     for doc in docs:
-        lines = doc.split("\n")
-        for line, following in zip(lines, lines[1:]):
+        for line, following in itertools.pairwise(doc.split("\n")):
             if line in asked:
                 counts[behaviour(asked[line], following)] += 1
     return {name: count / counts.total() for name, count in counts.items()}
@@ -399,9 +395,8 @@ def fill_gaps(model, base, tokenizer, world):
 
 def main_masked(args, tokenizer, tokens, model, optimizers, out):
     """--masked: out/masked.pt, and how it fills gaps beside out/pretrain.pt."""
-    base = None
-    if not args.data:                # the comparison, looked for before the training, not after it
-        base, _, _ = load_checkpoint(out / "pretrain.pt", model.wte.weight.device)
+    # What it will be compared with: looked for before the training, not after it.
+    base = None if args.data else load_checkpoint(out / "pretrain.pt", model.wte.weight.device)[0]
     places = beginnings(tokens, tokenizer, args.block)
     began = time.perf_counter()
     for step, loss in train_masked(model, optimizers, tokens, places, tokenizer, args):
@@ -447,20 +442,19 @@ def load_tokens(args, tokenizer, out):
     files = files_with_text(args.data)
     dtype = np.uint16 if tokenizer.vocab_size <= 65536 else np.uint32
     # The files' names tell for which text and tokenizer they hold, so that they can be used again.
-    key = hashlib.sha256(repr((tokenizer.to_dict(), files)).encode()).hexdigest()[:12]
+    key = zlib.crc32(repr((tokenizer.to_dict(), files)).encode())
     names = [out / f"{part}-{key}.bin" for part in ("train", "val")]
     # Files that somebody has cut or replaced are made again; so are those of an unfinished run.
     sizes = out / f"sizes-{key}.json"
-    found = json.dumps([name.stat().st_size if name.exists() else None for name in names])
+    found = str([name.stat().st_size if name.exists() else None for name in names])
     if not sizes.exists() or sizes.read_text() != found:
-        files_made = [*names, sizes]
-        temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in files_made]
+        temporary = [name.with_suffix(f".{os.getpid()}.tmp") for name in names]
         try:
             with open(temporary[0], "wb") as train_file, open(temporary[1], "wb") as val_file:
                 tokenise(args.data, files, tokenizer, dtype, train_file, val_file)
-            temporary[2].write_text(json.dumps([new.stat().st_size for new in temporary[:2]]))
-            for new, name in zip(temporary, files_made):
+            for new, name in zip(temporary, names):
                 os.replace(new, name)
+            sizes.write_text(str([name.stat().st_size for name in names]))
         except OSError as error:
             refuse(f"cannot write {names[0]}: {error.strerror}")
         finally:
@@ -492,7 +486,7 @@ def settings(args, out):
     # Files count by name, size and time, the tokenizer by its content.
     flags = {name: value for name, value in vars(args).items() if name not in ("resume", "out")}
     flags["tokenizer"] = zlib.crc32((out / "tokenizer.json").read_bytes())
-    flags["files"] = [list(file) for file in files_with_text(args.data)] if args.data else []
+    flags["files"] = files_with_text(args.data) if args.data else []
     return flags
 
 
@@ -857,9 +851,8 @@ HELD_FRAMES = """May I ask what {} is?; I can never remember {}.; Would you happ
 SPELLINGS = {"colour": "color", "grey": "gray", "favourite": "favorite", "aluminium": "aluminum",
              "sulfur": "sulphur", "What is": "What's", "Who is": "Who's", "I am": "I'm",
              "do not": "don't", "what is": "what's", "Where is": "Where's", "You are": "You're",
-             "you are": "you're",
-             "That is": "That's", "It is": "It's", "Do not": "Don't", "cannot": "can't",
-             "the battle": "the Battle"}
+             "you are": "you're", "That is": "That's", "It is": "It's", "Do not": "Don't",
+             "cannot": "can't", "the battle": "the Battle"}
 SLIPS = {"capital": "capitol", "language": "langauge", "What": "Wat", "what": "wat", "you": "u",
          "are": "r", "continent": "continant", "opposite": "oposite", "colour": "coulor",
          "symbol": "simbol", "Thanks": "Thx", "please": "pls", "Please": "Pls", "author": "auther",
@@ -1141,10 +1134,9 @@ noun: moon; house; doctor; car; phone; song; president; war; film; tree; river; 
     hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker; police; army; ticket;
     match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt; dress; ring; key; box;
     gift; party; holiday; birthday
-thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music;
-    life; war; the rain; the wind; the internet; football; school; history; gravity;
-    electricity; blood; glass; the world; space; sleep; the weather; the earth; snow; rain; art;
-    sport; food; work
+thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music; life;
+    war; the rain; the wind; the internet; football; school; history; gravity; electricity; blood;
+    glass; the world; space; sleep; the weather; the earth; snow; rain; art; sport; food; work
 verb: fly; sleep; sing; jump; cry; laugh; swim; work; fall; burn; grow; dance; bark; cook; eat;
     run; stop; start; die; win; lose; break; speak; read; write; walk; drive; shine; play;
     learn; love; think; dream; fight; smile; paint
@@ -1330,11 +1322,10 @@ OFTEN = set("""what which where when does have know tell please called name favo
     plural colour author wrote battle year country element remember like live city spoken speak word
     thanks hello morning answer question happy your much many people think feel""".split())
 HASTE = {"your": "ur", "you are": "ur", "I am": "im", "I have": "ive", "favourite": "fav",
-         "love": "luv", "mother": "mom", "father": "dad", "brother": "bro",
-         "sister": "sis", "going to": "gonna", "want to": "wanna", "have to": "gotta",
-         "thank you": "ty", "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl",
-         "really": "rly", "tomorrow": "tmrw", "wrote": "rote", "do not": "dont",
-         "okay": "k", "see you": "cya"}
+         "love": "luv", "mother": "mom", "father": "dad", "brother": "bro", "sister": "sis",
+         "going to": "gonna", "want to": "wanna", "have to": "gotta", "thank you": "ty",
+         "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl", "really": "rly",
+         "tomorrow": "tmrw", "wrote": "rote", "do not": "dont", "okay": "k", "see you": "cya"}
 # SHORT: questions in a hurry; {k} is a word for the relation, from its row of KEYS.
 KEYS = forms("""
 capital: capital; capital city
@@ -1686,8 +1677,7 @@ DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please 
     are left?"""
 SIGNS = {"*": [" * ", "*", " times ", " x ", " multiplied by "], "-": [" - ", "-", " minus "],
          "+": [" + ", "+", " plus "]}
-TEENS = """ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
-    nineteen""".split()
+TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
@@ -1701,7 +1691,7 @@ class Fact(NamedTuple):
 # The usual three splits: TRAIN is for training, VALIDATION is what mixtures and learning rates were
 # tuned on, TEST gives the published numbers. No phrasing and no invented name of the last two is in
 # any training text. Real things pretraining must read about; of these the two share one half.
-TRAIN, VALIDATION, TEST = 0, 1, 2
+TRAIN, VALIDATION, TEST = 0, 1, 2                   # "if split": one of the last two
 VOWEL = "(?!uni|us[eu]|one)[aeiou]|ho(ur|nest)"     # what "an" stands in front of
 
 
@@ -1902,8 +1892,7 @@ def casually(text, rng, wording, small=None):
     if small is None and len(text) < 20 and rng.random() < .4:
         small = True
     if text.endswith("?") and rng.random() < .2:
-        front, behind = rng.choice(items(IN_FRONT)), rng.choice(items(BEHIND))
-        text = rng.choice([f"{front} {lowered(text)}", f"{text} {behind}"])
+        text = announced(text, rng, IN_FRONT, BEHIND)
     if text.endswith("?") and rng.random() < .08:
         # A word that says nothing, anywhere.
         words = text.split(" ")
@@ -1956,10 +1945,9 @@ def put(fact, rng):
     other = fact.answer
     if "{a" in template or rng.random() < .5:
         other = rival(fact, rng).answer
-    a, x = (many(bare(answer)) for answer in (fact.answer, other))
     return with_an(template.format(
         s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=name, ns=many(name),
-        one=single(name), ap=a, xp=x))
+        one=single(name), ap=many(bare(fact.answer)), xp=many(bare(other))))
 
 
 def bare(subject):
@@ -2127,15 +2115,14 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
                 fit(table["reply"][0], "{}"), this, other)
 
 
-def announced(text, rng):
-    """What is told, with more words in front of it or behind it."""
-    # "Guess what, I like tea." "I like tea. Cool, right?"
-    front, behind = rng.choice(items(ANNOUNCED)), rng.choice(items(ADDED))
+def announced(text, rng, fronts=ANNOUNCED, endings=ADDED):
+    """The text with more words in front of it or behind it: Guess what, I like tea."""
+    front, behind = rng.choice(items(fronts)), rng.choice(items(endings))
     return rng.choice([f"{front} {lowered(text)}", f"{text} {behind}"])
 
 
 def what_is_told(kind, k, rng, split):
-    """What somebody may tell of that kind, e.g. "Moon"; k: the word for it, e.g. "dog" -> str."""
+    """What somebody may tell of that kind, e.g. "Moon"; k: the word for it, e.g. "cat" -> str."""
     if kind == "taste":
         return liked(rng, split)
     if kind == "full name":
@@ -2145,42 +2132,39 @@ def what_is_told(kind, k, rng, split):
     # Relatives, pets among them, may be called anything: Moon.
     if kind == "relative" and not split and rng.random() < .3:
         return rng.choice(WORDS["noun"]).title()
-    if kind == "secret" and k in ("secret number", "phone number", "pin", "code"):
-        return str(rng.randint(1, rng.choice((99, 9999))))
-    if kind == "secret":
-        return invent(rng, split) if split or rng.random() < .3 else rng.choice(WORDS["noun"])
     if kind in ("name", "home", "town", "pet", "relative"):
         return invent(rng, split, person=kind not in ("home", "town")).title()
     # There are too few numbers to keep some of them for tests.
+    if kind == "secret" and k in ("secret number", "phone number", "pin", "code"):
+        return str(rng.randint(1, rng.choice((99, 9999))))
     if kind in ("age", "number"):
         most = 99 if kind == "age" else 6 if k in ("brothers", "sisters", "children") else 30
         return in_words([rng.randint(5 if kind == "age" else 2, most)], rng)[0]
     # What nobody has heard of can only be copied, see liked().
-    new = split or rng.random() < .3
-    if kind == "place":
-        # In the garden, or beside a thing other than itself, which may be invented.
-        if not new and rng.random() < .5:
-            return rng.choice([place for place in WORDS["place"] if k not in place])
-        thing = invent(rng, split) if new else rng.choice([t for t in THINGS if t != k])
-        return f"{rng.choice(('in', 'under') if new else ('beside', 'near', 'behind'))} the {thing}"
-    if kind == "date":
-        return f"on the day of {invent(rng, split).title()}" if new else rng.choice(items(DATES))
-    if new:
+    if split or rng.random() < .3:
         name = invent(rng, split)
+        if kind == "place":
+            return f"{rng.choice(('in', 'under'))} the {name}"
+        if kind == "date":
+            return f"on the day of {name.title()}"
         return an(name) if kind in ("deed", "own", "habit") or k == "pet" else name
-    if kind == "sort":
-        return rng.choice(SORTS[k]) if k in SORTS else fill_slot(k, rng, split)
-    if kind == "look":
-        return rng.choice(SHADES)
-    if kind == "favourite":
-        usual = [*SORTS.get(k, []), *FAVOURITES.get(k, "").split()] or HOBBIES
-        return rng.choice(usual).replace("_", " ")
-    if kind == "job":
-        return rng.choice(JOBS)
-    # A kite, a red kite or red kites.
-    thing = rng.choice(THINGS + WORDS["noun"])
-    shade = rng.choice(SHADES)
-    return rng.choice([an(thing), an(f"{shade} {thing}"), f"{shade} {thing}s"])
+    if kind == "place":
+        # In the garden, or beside a thing other than itself.
+        if rng.random() < .5:
+            return rng.choice([place for place in WORDS["place"] if k not in place])
+        thing = rng.choice([t for t in THINGS if t != k])
+        return f"{rng.choice(('beside', 'near', 'behind'))} the {thing}"
+    if kind in ("deed", "own", "habit"):
+        # A kite, a red kite or red kites.
+        thing = rng.choice(THINGS + WORDS["noun"])
+        shade = rng.choice(SHADES)
+        return rng.choice([an(thing), an(f"{shade} {thing}"), f"{shade} {thing}s"])
+    if kind == "sort" and k not in SORTS:        # a country, a language
+        return fill_slot(k, rng, split)
+    usual = {"secret": WORDS["noun"], "date": items(DATES), "look": SHADES, "job": JOBS,
+             "sort": SORTS.get(k),
+             "favourite": [*SORTS.get(k, []), *FAVOURITES.get(k, "").split()] or HOBBIES}
+    return rng.choice(usual[kind]).replace("_", " ")
 
 
 def any_words(rng, split):
@@ -2191,8 +2175,7 @@ def any_words(rng, split):
 
 
 def liked(rng, split):
-    """What one may like: red kites, music, or what nobody has heard of."""
-    # What nobody has heard of can only be copied.
+    """What one may like: red kites, music or, to be copied, what nobody has heard of."""
     draw = rng.random()
     if split or draw < .3:
         return invent(rng, split)
@@ -2204,7 +2187,7 @@ def liked(rng, split):
 
 
 def fill_slot(slot, rng, split):
-    """Something for a slot of BEYOND or SMALL_TALK -> str."""
+    """Something for a slot of BEYOND, SMALL_TALK or TALK -> str."""
     relation = {"animal": "kind", "country": "capital", "other": "capital", "element": "symbol"}
     if slot in relation:
         return rng.choice(related(relation[slot], split)).subject
@@ -2220,9 +2203,7 @@ def fill_slot(slot, rng, split):
 
 def fill(text, rng, split=TRAIN):
     """The text with something in each of its {slots}."""
-    for slot in re.findall(r"{\w+}", text):
-        text = text.replace(slot, fill_slot(slot[1:-1], rng, split), 1)
-    return with_an(text)
+    return with_an(re.sub(r"{(\w+)}", lambda slot: fill_slot(slot[1], rng, split), text))
 
 
 def wonder(rng, split=TRAIN, wording=TRAIN):
@@ -2241,8 +2222,7 @@ def chatter(rng, wording=TRAIN):
 
 
 def chatter_too(rng):
-    """Small talk of TALK -> what is said, the reply to it. What can be said in more ways is said
-    more often."""
+    """Small talk of TALK -> what is said, the reply to it. Kinds with more ways come more often."""
     name = rng.choices(list(TALK), [len(ways) ** .5 for ways in TALK.values()])[0]
     return fill(rng.choice(TALK[name]), rng), SMALL_TALK[name]["says"]
 
@@ -2350,7 +2330,6 @@ def calculation(rng, plain=False):
 def some_fact(rng, split, reverse=False):
     """A fact of that half. People ask for all kinds: in three of ten cases the relation is drawn
     first, so that one with few facts, such as the young, comes more often than its share."""
-    # Each fact as often as any other, and then the rare kinds once more.
     fact = rng.choice(facts_of(split, reverse))
     if rng.random() < .3:
         relations = sorted({f.relation for f in facts_of(split, reverse)})
@@ -2364,13 +2343,12 @@ def any_fact(rng):
 
 
 def encyclopedia(rng):
-    """Facts of a kind, each in one of its ways; at times one is said again, the other way round."""
-    # One as it is usually said, then four of its kind, in any of their ways.
+    """A fact, then four of its kind in any of their ways; at times the first, turned round."""
     first = any_fact(rng)
     others = rng.choices(related(first.relation), k=4)
     lines = [say(first)] + [state(f, rng) for f in others]
     if rng.random() < .2 and first.relation not in ("kind", "year"):
-        lines[1:1] = [f"In other words: {turned_round(first)}"]
+        lines.insert(1, f"In other words: {turned_round(first)}")
     return " ".join(lines)
 
 
@@ -2428,8 +2406,7 @@ def story(rng):
 
 
 def play(rng):
-    """Two people talk, line by line: small talk; one tells something, which the other still knows
-    later, more than once."""
+    """Two people talk, line by line; one tells something, which the other still knows later."""
     lines = []
     for _ in range(rng.choice((1, 2))):
         small = rng.random() < .25
@@ -2472,8 +2449,7 @@ def in_small_letters(fact):
 
 
 def worksheet(rng):
-    """Sums, in one go or with the working written out: article 5's tokens to think. Products come
-    from a calculator."""
+    """Sums, in one go or with the working written out: article 5's tokens to think."""
     lines = []
     for _ in range(rng.randint(2, 4)):
         # Who has a calculator writes down what he types into it, and what it says.
@@ -2522,8 +2498,7 @@ def crawl(rng, n):
 
 def clean(raw):
     """Markup out, duplicates and junk away -> (documents as (source, text), what was done)."""
-    kept = []
-    seen = set()
+    kept = {}                                # text -> its source
     counts = Counter()
     for source, text in raw:
         plain = html.unescape(re.sub(r"<[^<>]+>", "", text)) if "<" in text else text
@@ -2531,12 +2506,11 @@ def clean(raw):
         # Junk: more than a fifth of it is neither letters, digits nor the usual marks.
         if len(re.findall(r"[^\w .,?!'\"\n]|_", plain)) > .2 * len(plain):
             counts["junk dropped"] += 1
-        elif plain in seen:
+        elif plain in kept:
             counts["duplicates dropped"] += 1
         else:
-            seen.add(plain)
-            kept.append((source, plain))
-    return kept, counts
+            kept[plain] = source
+    return [(source, text) for text, source in kept.items()], counts
 
 
 @functools.lru_cache(1)
@@ -2555,7 +2529,7 @@ def chat(rng):
         lines, last = of_oneself(rng)
     elif draw < .75:
         # A fact that somebody made up.
-        fact = imagine(rng, relation=rng.choice(TOLD))
+        fact = imagine(rng)
         text = state(fact, rng)
         text = announced(text, rng) if rng.random() < .3 else text
         lines = [typed(text, rng, False), NOTED]

@@ -614,3 +614,14 @@ def test_something_else_of_what_was_told_of_is_asked_too():
         first = prompt.messages[0]["content"].lower()
         spoken_of += len(prompt.messages) > 1 and pretrain.bare(prompt.about).lower() in first
     assert spoken_of > 20
+
+
+def test_every_slot_has_something_to_stand_in_it():
+    """A slot that nobody knows is filled with an invented name, without a word of warning."""
+    tables = str([pretrain.BEYOND, pretrain.HELD_BEYOND, pretrain.SMALL_TALK, pretrain.TALK])
+    facts = {"animal", "country", "other", "element", "language", "number"}
+    names = {"name", "person", "word"}
+    assert set(re.findall(r"{(\w+)}", tables)) <= pretrain.WORDS.keys() | facts | names
+    rng = random.Random(0)
+    for slot in pretrain.WORDS.keys() - {"noun", "thing", "verb", "adj"}:
+        assert pretrain.fill_slot(slot, rng, TRAIN) in pretrain.WORDS[slot]
