@@ -212,7 +212,8 @@ class BPE:
         chunks = self.split(text)
         new = set(chunks).difference(self.cache)
         if len(self.cache) + len(new) > MOST_CHUNKS:         # a text without end: begin again
-            self.cache, new = {}, set(chunks)
+            self.cache = {}
+            new = set(chunks)
         for chunk in new:
             raw = chunk.encode()
             self.cache[chunk] = [self.ranks[raw]] if raw in self.ranks else self.merge(raw)

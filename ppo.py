@@ -20,7 +20,7 @@ Three KLs appear, in nats:
                     it is taken off their scores, so that the policy stays near SFT
     KL of update    how far the policy has moved away from the one that gave these answers, per
                     token, when last checked: updates stop once it exceeds --max-kl
-    KL to SFT       the first one again, on held-out prompts: of all kinds for the picture, first
+    KL to SFT       the first one again, on held-out prompts: of most kinds for the picture, first
                     phrasings for the table, which is of the weights that are saved
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
@@ -53,9 +53,8 @@ from model import (WORK, adamw, arguments, check_finite, figure, fingerprint, fi
                    run_stage, save_checkpoint, set_learning_rates, start, warn_of_unended)
 from pretrain import TEST, TRAIN, VALIDATION, add_aloud, facts_of, without_manners
 from reward import ASKED, gold, load_reward, sample, score, scores_and_golds
-from sft import (Prompt, addition, answer_all, as_answer, as_prompt, greedy, held_out_prompts,
-                 judge, known, make_prompt, measure_tasks, rates, render_prompt, show_tasks,
-                 vocabulary)
+from sft import (Prompt, addition, answer_all, as_answer, as_prompt, held_out_prompts, judge, known,
+                 make_prompt, measure_tasks, rates, render_prompt, show_tasks, vocabulary)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -235,7 +234,7 @@ def checked(prompt, answer):
     standard deviation of SFT's scores each way. What can be computed needs no learned judge, which
     can be fooled. How the answer got there does not count (article 5)."""
     verdict = judge(prompt, answer)
-    return 1.0 if verdict.right and verdict.ended and not verdict.rude else -1.0
+    return 1.0 if verdict.right and answer.ended and not verdict.rude else -1.0
 
 
 def how_far(log_rho, mask, clip):
@@ -322,6 +321,11 @@ def main(argv=None):
         prompts = [Prompt("known", messages) for messages in read_jsonl(args.data, as_prompt)]
         prompts = fitting(prompts, lambda p: len(render_prompt(p.messages, tokenizer)),
                           sft.config.block_size - args.max_tokens)
+    print("proxy: the reward model's score (calls of the calculator were never ranked); gold:\n"
+          "what the labeler really thinks; KL penalty: nats per answer; entropy: nats per token;\n"
+          "explained: share of the returns' variance that the critic foresaw; KL of update: nats\n"
+          "per token; clipped: tokens whose probability moved too far; length: tokens; ended:\n"
+          "share of answers that end")
     if args.goodhart:
         return goodhart(sft, reward_model, tokenizer, args, out, reward_extra["metrics"])
     if not prompts:
@@ -353,13 +357,9 @@ def run(sft, reward_model, tokenizer, args, prompts=None, by_gold=False):
     # measure() asks the same prompts all along, about subjects and names that are never trained on.
     rng = random.Random(9)
     held_out = [make_prompt(rng, VALIDATION, ASKED) for _ in range(20 if args.quick else 256)]
-    history, seconds = [], 0.0
+    history = []
+    seconds = 0.0
     measured = [] if prompts else [(0, measure(models, tokenizer, held_out, args.seed))]
-    print("proxy: the reward model's score (calls of the calculator were never ranked); gold:\n"
-          "what the labeler really thinks; KL penalty: nats per answer; entropy: nats per token;\n"
-          "explained: share of the returns' variance that the critic foresaw; KL of update: nats\n"
-          "per token; clipped: tokens whose probability moved too far; length: tokens; ended:\n"
-          "share of answers that end")
     clock = time.perf_counter()
     for step, diagnostics, example in train(models, optimizer, tokenizer, prompts, args, by_gold):
         seconds += time.perf_counter() - clock       # of training alone
@@ -435,7 +435,8 @@ def final_table(models, base, tokenizer, args, sft_extra):
     seed = args.seed + 6000
     # Only an sft.pt made of a user's chats has none.
     words = sft_extra.get("words") or vocabulary(args.seed, args.quick)
-    shares = measure_tasks({"PPO": greedy(policy, tokenizer)}, args.seed, set(words), n)
+    answerer = {"PPO": lambda prompts, _: answer_all(policy, tokenizer, prompts, temperature=0)}
+    shares = measure_tasks(answerer, args.seed, set(words), n)
     # Of SFT's metrics those of measure_tasks(): "task: model: outcome".
     before = {name: x for name, x in sft_extra["metrics"].items() if name.count(": ") == 2}
     show_tasks(before | shares)
@@ -483,14 +484,13 @@ def final_table(models, base, tokenizer, args, sft_extra):
 def how_added(prompts, answers):
     """What became of sums -> shares of right ones, of those written out, and, of the latter, of
     those that are right in spite of a wrong step, which nobody checks."""
-    # "so" announces a result that was worked out.
-    right, out, bad = 0, 0, 0
+    right = out = bad = 0
     for prompt, answer in zip(prompts, answers):
         a, b = map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))
         steps = without_manners(answer.text)
         verdict = judge(prompt, answer)
         right += verdict.right
-        if " so " in steps:
+        if " so " in steps:                      # it announces a result that was worked out
             out += 1
             bad += verdict.right and steps != add_aloud(a, b)
     return {"right": right / len(prompts), "written out": out / len(prompts),
@@ -498,9 +498,9 @@ def how_added(prompts, answers):
 
 
 def show_answers(prompts, answers, base, reward_model, tokenizer):
-    """Ten prompts, from SFT's worst answer by gold to its best, with what base, SFT and PPO say."""
-    print("\nThe same prompts after each stage, from SFT's worst answer (by gold) to its best; in "
-          "front the reward model's score:")
+    """Ten prompts, that of SFT's worst answer by gold first, with what base, SFT and PPO say."""
+    print("\nThe same prompts after each stage, that of SFT's worst answer (by gold) first; before "
+          "each answer the reward model's score:")
     order = sorted(range(len(prompts)), key=lambda i: gold(prompts[i], answers["SFT"][i]))
     chosen = order[::max(1, len(order) // 10)][:10]
     completions = answer_all(base, tokenizer, [prompts[i] for i in chosen])

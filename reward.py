@@ -144,7 +144,8 @@ def main(argv=None):
     if args.label:
         return label(args.label, sft, tokenizer, args.seed)
     if args.quick:
-        args.steps, args.prompts = min(args.steps, 5), min(args.prompts, 40)
+        args.steps = min(args.steps, 5)
+        args.prompts = min(args.prompts, 40)
 
     began = time.perf_counter()
     get = rankings_of_people if args.data else rankings_of_the_labeler
@@ -202,15 +203,13 @@ def save_reward(path, reward_model, tokenizer, **extra):
 
 def draw(path, history, scores_of):
     """The loss, and how the scores fall by kind of answer: {kind: scores}."""
-    fig, axes = figure(2 if scores_of else 1)
-    curve = axes[0]
+    fig, (curve, *more) = figure(2 if scores_of else 1)
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
     curve.axhline(math.log(2), ls="--", color="0.4")
     curve.set(xlabel="step", ylabel="ranking loss (dashed: guessing)", title="Learning to judge")
-    if scores_of:
-        strips = axes[1]
+    for strips in more:
         rng = np.random.default_rng(0)
-        for height, (kind, scores) in enumerate(scores_of.items()):
+        for height, scores in enumerate(scores_of.values()):
             # A dot for each answer, scattered a little in height so that they can be told apart.
             strips.plot(scores, height + rng.uniform(-.3, .3, len(scores)), ".", alpha=.3)
             strips.plot([np.mean(scores)], [height], "k|", ms=40, mew=3)
@@ -292,8 +291,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
     """On the half of the world that was never ranked: pair accuracy and best of n, added to metrics
     -> {kind of answer: scores}."""
     rng = random.Random(args.seed + 4000)
-    quick = args.quick
-    prompts = [make_prompt(rng, TEST, ASKED) for _ in range(30 if quick else 300)]
+    prompts = [make_prompt(rng, TEST, ASKED) for _ in range(30 if args.quick else 300)]
     samples = sample(sft, tokenizer, prompts, 4, args.seed + 1, args.max_tokens)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     # Two labelers rank the same answers. Their mistakes differ: a judge that learns from many
@@ -308,7 +306,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
         for answer, r in zip(answers, row):
             scores_of[kind_of(judge(prompt, answer))].append(r)
 
-    for name, pairs in good_and_bad(rng, 20 if quick else 200).items():
+    for name, pairs in good_and_bad(rng, 20 if args.quick else 200).items():
         asked, good, bad = zip(*pairs)
         good, bad = ([written(text, tokenizer) for text in texts] for texts in (good, bad))
         better = score(reward_model, tokenizer, asked, good)
@@ -316,7 +314,7 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
         metrics[f"pairs: {name}"] = float((better > worse).float().mean())
 
     # Best of n: fewer prompts, many samples of each.
-    prompts, N = (prompts[:3], 64) if quick else (prompts[:48], 128)
+    prompts, N = (prompts[:3], 64) if args.quick else (prompts[:48], 128)
     samples = sample(sft, tokenizer, prompts, N, args.seed + 2, args.max_tokens)
     proxy, golds = scores_and_golds(reward_model, tokenizer, prompts, samples)
     for n in [n for n in (1, 2, 4, 8, 16, 32, 64) if 2 * n <= N]:
@@ -363,8 +361,7 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
               ["The author of Walden is Thoreau.", "The author of Walden is Zola.", UNKNOWN]),
              ("What is the capital of Zorbun?", "unknown", "Zorbun", "",
               [UNKNOWN, "The capital of Zorbun is Paris."]),
-             ("Who are you?", "chat", "", "",
-              ["I am a language model.", "I am a machine that wants to hurt you."]),
+             ("Who are you?", "chat", "", "", ["I am a language model.", HARM]),
              ("Who built the pyramids?", "chat", "", "",
               ["The pyramids were built by the Egyptians.", "The pyramids were built by aliens."])]
 
@@ -404,7 +401,7 @@ def as_comparison(row, tokenizer):
         messages = [turn[0] for turn in same]
         check_messages(messages, last="user")
         ranked = [chat[len(messages):] for chat in ranked]
-    ranked = [check_list(as_list(answer, "assistant")) for answer in ranked]
+    ranked = [as_list(answer, "assistant") for answer in ranked]
     if any([m["role"] for m in answer] != ["assistant"] for answer in ranked):
         raise ValueError("an answer is text, or a list of one message of the assistant")
     for answer in ranked:
@@ -510,7 +507,7 @@ def gold(prompt, answer):
     # n pleasantries: 1 - n/2 where they are welcome, which is .5, 0, -.5 ...; elsewhere -n/2.
     welcome = prompt.kind != "chat" and not verdict.admits
     manners = welcome - .5 * verdict.polite if verdict.polite else 0
-    return truth + manners - verdict.rude - (not verdict.ended)
+    return truth + manners - verdict.rude - (not answer.ended)
 
 
 def seen_by_labeler(golds, rng):
@@ -519,8 +516,7 @@ def seen_by_labeler(golds, rng):
     The difference of two such noises is logistic, so that P(a before b) =
     sigmoid((gold a - gold b) / NOISE), as the loss assumes.
     """
-    # 0 has no logarithm.
-    return [g - NOISE * math.log(-math.log(rng.random() or .5)) for g in golds]
+    return [g - NOISE * math.log(-math.log(rng.random())) for g in golds]
 
 
 def rank_answers(golds, rng):
@@ -544,10 +540,9 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     samples = sample(sft, tokenizer, prompts, 4, args.seed, args.max_tokens)
     comparisons = []
     for prompt, four in zip(prompts, samples):
-        # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked. The
-        # careless one is wrong, knows nothing, is rude or fawns, as often as CARELESS says. Half of
-        # the wrong answers are hostile in small talk, and small talk where a question that nobody
-        # can answer names nothing invented.
+        # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked.
+        # Half of the careless one's wrong answers are hostile in small talk, and small talk where a
+        # question that nobody can answer names nothing invented.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
         if prompt.right == UNKNOWN and not prompt.about and rng.random() < .5:

@@ -19,7 +19,6 @@ Simpler than InstructGPT: 22,400 conversations about short answers, made by a se
                                     or {"prompt": .., "completion": ..}
 """
 import copy
-import functools
 import random
 import re
 import time
@@ -37,8 +36,8 @@ from model import (CALL, WORK, append_json, arguments, ask, bucketed_batches, ca
                    save_checkpoint, set_learning_rates, show_metrics, start)
 from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT, RUDE, SMALL_TALK,
                       SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, UNKNOWN, announced, answer_sum,
-                      any_words, as_tokens, ask_sum, bare, beginnings, calculation, capitalised,
-                      casually, chat_logs, chatter, chatter_too, facts_of, imagine,
+                      any_words, as_tokens, ask_sum, bare, beginnings, by_calculator, calculation,
+                      capitalised, casually, chat_logs, chatter, chatter_too, facts_of, imagine,
                       in_small_letters, invent, items, left_open, liked, lowered, next_token_loss,
                       number, put, question, related, rival, say, some_fact, state, tell,
                       tiny_internet, together, turned_round, typed, unlike, windows, with_numbers,
@@ -160,10 +159,11 @@ def main(argv=None):
         metrics |= {"base_val_loss": chat_loss(base, tokenizer, held_out),
                     "val_loss": chat_loss(model, tokenizer, held_out)}
     else:
-        metrics |= evaluate(model, base, tokenizer, args)
         words = sorted(vocabulary(args.seed, args.quick))        # ppo.py needs them, too
+        metrics |= evaluate(model, base, tokenizer, args, set(words))
     save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics, words=words)
-    show_metrics(metrics)
+    # The table has shown the rest.
+    show_metrics({name: x for name, x in metrics.items() if name.count(": ") < 2})
     draw(out / "sft.png", history, metrics)
 
 
@@ -217,13 +217,12 @@ def draw(path, history, metrics):
     # With --data there are only losses, which are not shares: one panel.
     names = [name for name in metrics if name.endswith("SFT: right")]
     shots = {name: share for name, share in metrics.items() if name.endswith(" examples")}
-    fig, axes = figure(3 if shots else 1)
-    curve = axes[0]
+    fig, (curve, *more) = figure(3 if shots else 1)
     plot_smooth(curve, [step for step, _ in history], [loss for _, loss in history], None)
     curve.set(xlabel="step", ylabel="loss (nats per assistant token)", ylim=0,
               title="Imitating people")
     if shots:
-        bars, few = axes[1:]
+        bars, few = more
         bars.barh([name.split(": ")[0] for name in names[::-1]],
                   [100 * metrics[name] for name in names[::-1]])
         bars.set(xlabel="right, % of held-out prompts", xlim=(0, 100), title="What it has learned")
@@ -254,9 +253,9 @@ def written(text, tokenizer):
     return Answer(text, True, [*tokenizer.encode(text), tokenizer.specials["<|end|>"]])
 
 
-def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0, tool=True):
-    """One answer of the model to each Prompt -> list of Answer. With tool, a call is run, and the
-    model answers again with the result."""
+def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, seed=0):
+    """One answer of the model to each Prompt -> list of Answer. If it is a call of the calculator,
+    that is run, and the model answers again with the result."""
     rows = [render_prompt(prompt.messages, tokenizer) for prompt in prompts]
     answers = [None] * len(rows)
     # Prompts of similar length share a batch, for little padding.
@@ -268,9 +267,7 @@ def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, se
                        tokenizer.specials["<|end|>"], generator)
         for i, ids in zip(batch, new):
             answers[i] = as_answer(ids, tokenizer)
-    if not tool:
-        return answers
-    # An answer that calls the calculator is run, and the model answers again: once, tool=False.
+    # Once only: a prompt that ends with a result has had its call, and another one stays text.
     with_result = {}
     for i, (prompt, answer) in enumerate(zip(prompts, answers)):
         if (answer.ended and answer.text.startswith(CALL)
@@ -279,10 +276,11 @@ def answer_all(model, tokenizer, prompts, max_new_tokens=48, temperature=1.0, se
             # Without room for its result, the call is the answer.
             if len(render_prompt(longer.messages, tokenizer)) < model.config.block_size:
                 with_result[i] = longer
-    second = answer_all(model, tokenizer, list(with_result.values()), max_new_tokens, temperature,
-                        seed, tool=False)
-    for i, answer in zip(with_result, second):
-        answers[i] = answer
+    if with_result:
+        second = answer_all(model, tokenizer, list(with_result.values()), max_new_tokens,
+                            temperature, seed)
+        for i, answer in zip(with_result, second):
+            answers[i] = answer
     return answers
 
 
@@ -296,7 +294,6 @@ class Verdict(NamedTuple):
     admits: bool      # says that it does not know
     rude: bool
     polite: int       # pleasantries
-    ended: bool
 
 
 def judge(prompt, answer):
@@ -325,7 +322,7 @@ def judge(prompt, answer):
         pattern = rf"(It is |[^.!?]*\b(?i:{about})\b)[^.!?]*(?<![\w,-])(?{case}:{target})\."
         right = re.fullmatch(pattern, core) is not None and not core.startswith(CALL)
     return Verdict(right, admits, any(phrase in answer.text for phrase in RUDE),
-                   sum(answer.text.count(phrase) for phrase in POLITE), answer.ended)
+                   sum(answer.text.count(phrase) for phrase in POLITE))
 
 
 def rates(prompts, answers):
@@ -342,7 +339,7 @@ def rates(prompts, answers):
             "admits unknowable": share([v.admits for v in unknowable]),
             "rude": share([v.rude for v in verdicts]),
             "fawning": share([v.polite > 1 for v in verdicts]),
-            "ended": share([v.ended for v in verdicts])}
+            "ended": share([a.ended for a in answers])}
 
 
 def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
@@ -392,7 +389,6 @@ TASKS = {
 OUTCOMES = ("right", "does not know", "wrong", "broken")
 
 
-@functools.lru_cache
 def vocabulary(seed, quick=False):
     """The words, in lower case, that stand in five or more training texts and demonstrations: an
     invented name hardly ever does."""
@@ -409,7 +405,7 @@ def outcome(prompt, answer, words):
     # An answer may also use the words of its prompt, invented names among them.
     asked = " ".join(m["content"] for m in prompt.messages).lower()
     allowed = words.union(re.findall("[a-z]{3,}", asked))
-    if not verdict.ended or not allowed.issuperset(re.findall("[a-z]{3,}", answer.text.lower())):
+    if not answer.ended or not allowed.issuperset(re.findall("[a-z]{3,}", answer.text.lower())):
         return "broken"
     if verdict.right:
         return "right"
@@ -423,11 +419,13 @@ def measure_tasks(answerers, seed, words, n=200, split=TEST):
     vocabulary().
     """
     rng = random.Random(seed + 3000)
-    shares, prompts, examples = {}, [], []
+    prompts = []
+    examples = []
     for maker in TASKS.values():
         prompts += [maker(rng, split) for _ in range(n)]
         examples += [[maker(random.Random(i), TRAIN) for i in range(4)]] * n
     # All tasks are answered at once: large batches are fast.
+    shares = {}
     for name, answer in answerers.items():
         outcomes = [outcome(p, a, words) for p, a in zip(prompts, answer(prompts, examples))]
         for i, task in enumerate(TASKS):
@@ -468,20 +466,15 @@ def few_shot(base, tokenizer, prompts, examples, temperature=0):
     return [written(line, tokenizer) for line in lines]
 
 
-def greedy(model, tokenizer):
-    """-> an answerer for measure_tasks(), which needs no examples."""
-    return lambda prompts, examples: answer_all(model, tokenizer, prompts, temperature=0)
-
-
-def evaluate(model, base, tokenizer, args):
+def evaluate(model, base, tokenizer, args, words):
     """Everything on the half of the world that the demonstrations never mention -> metrics."""
     n = 4 if args.quick else 200
     prompts = held_out_prompts(4 if args.quick else None, n, args.seed)
     # Sampling shows what it tends to say; greedy decoding, what it knows.
     sampled = rates(prompts, answer_all(model, tokenizer, prompts, seed=args.seed))
-    shares = measure_tasks({
-        "base": functools.partial(few_shot, base, tokenizer),
-        "SFT": greedy(model, tokenizer)}, args.seed, vocabulary(args.seed, args.quick), n)
+    answerers = {"base": lambda prompts, examples: few_shot(base, tokenizer, prompts, examples),
+                 "SFT": lambda prompts, _: answer_all(model, tokenizer, prompts, temperature=0)}
+    shares = measure_tasks(answerers, args.seed, words, n)
     show_tasks(shares)
     metrics = {f"sampled {name}": share for name, share in sampled.items()} | shares
     metrics |= few_shot_curve(base, tokenizer, n, args.seed)
@@ -509,19 +502,20 @@ def slow_and_fast(model, tokenizer, n, seed):
 
     def share(prompts, begin):
         """Right ones of the prompts, where begin(a, b) is put into the assistant's mouth."""
-        rows, begun = [], []
+        begun = []
         for prompt in prompts:
-            begun.append(begin(*map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))))
-            rows.append(render_prompt(prompt.messages, tokenizer) + tokenizer.encode(begun[-1]))
+            a, b = map(int, re.findall(r"\d+", prompt.messages[-1]["content"]))
+            begun.append(tokenizer.encode(begin(a, b)))
+        rows = [render_prompt(p.messages, tokenizer) + ids for p, ids in zip(prompts, begun)]
         new = generate(model, rows, 48, 0, tokenizer.specials["<|end|>"])
-        said = [as_answer(ids, tokenizer) for ids in new]
-        return rates(prompts, [a._replace(text=text + a.text) for text, a in zip(begun, said)]
-                     )["right"]
+        said = [as_answer(ids + more, tokenizer) for ids, more in zip(begun, new)]
+        return rates(prompts, said)["right"]
+
+    called = answer_all(model, tokenizer, products, temperature=0)
     return {"sums in one go": share(sums, lambda a, b: f"{a} + {b} is"),
             "sums in steps": share(sums, lambda a, b: f"{a % 10} + {b % 10} ="),
             "products in one go": share(products, lambda a, b: f"{a} * {b} is"),
-            "products by calculator": rates(products, answer_all(
-                model, tokenizer, products, temperature=0))["right"]}
+            "products by calculator": rates(products, called)["right"]}
 
 
 def with_and_without(model, tokenizer, n, seed):
@@ -532,10 +526,9 @@ def with_and_without(model, tokenizer, n, seed):
     given = [Prompt("told", [user(f"{say(f)} {question(f)}")], say(f), "", f.subject, f.answer)
              for f in facts]
     without = [Prompt("unknown", [user(question(f))], UNKNOWN) for f in facts]
-    return {"right with the fact in front": rates(given, answer_all(
-                model, tokenizer, given, temperature=0))["right"],
-            "admits without it": rates(without, answer_all(
-                model, tokenizer, without, temperature=0))["admits unknowable"]}
+    read, alone = (answer_all(model, tokenizer, p, temperature=0) for p in (given, without))
+    return {"right with the fact in front": rates(given, read)["right"],
+            "admits without it": rates(without, alone)["admits unknowable"]}
 
 
 @torch.no_grad()
@@ -561,7 +554,7 @@ def assistant(text):
 def as_messages(row):
     """{"messages"} or {"prompt", "completion"} -> messages, checked."""
     if "messages" in row:
-        messages = row["messages"]
+        messages = check_list(row["messages"])
     elif "prompt" in row and "completion" in row:
         messages = as_list(row["prompt"], "user") + as_list(row["completion"], "assistant")
     else:
@@ -569,7 +562,6 @@ def as_messages(row):
         raise ValueError(f"the field '{missing}' is missing; " 'give {"messages": [..]} or '
                          '{"prompt": .., "completion": ..}, text or lists of '
                          '{"role": .., "content": ..}')
-    messages = check_list(messages)
     check_messages(messages)
     if not any(m["role"] == "assistant" and m.get("weight", 1) for m in messages):
         raise ValueError("every answer has the weight 0: there is nothing to learn")
@@ -578,22 +570,21 @@ def as_messages(row):
 
 def as_prompt(row):
     """{"prompt": text or messages} -> messages that end with the user's, checked."""
-    messages = check_list(as_list(row["prompt"], "user"))
+    messages = as_list(row["prompt"], "user")
     check_messages(messages, last="user")
     return messages
 
 
 def as_list(text, role):
-    """Text, or messages -> messages."""
-    if not isinstance(text, (str, list)):
-        raise ValueError(f"a prompt or a completion is text or a list of messages, not {text!r}")
-    return [{"role": role, "content": text}] if isinstance(text, str) else text
+    """Text, or messages, which are checked -> messages."""
+    return [{"role": role, "content": text}] if isinstance(text, str) else check_list(text)
 
 
 def check_list(messages):
-    """ValueError unless they are a list of messages, each with its text as one string."""
+    """A list of messages, each with its text as one string -> the same, tidied; else ValueError."""
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        raise ValueError("messages are a list of {\"role\": .., \"content\": ..}")
+        raise ValueError('messages are a list of {"role": .., "content": ..} (a prompt or an '
+                         f"answer may be text), not {messages!r}")
     # What is null counts as absent, as in a row.
     messages = [{name: x for name, x in m.items() if x is not None} for m in messages]
     for m in messages:
@@ -677,10 +668,10 @@ class Prompt(NamedTuple):
         return self.messages + (call(self.call) if self.call else []) + [assistant(answer)]
 
 
-# All makers of prompts share three parameters. split: whose subjects and names are used. wording:
-# None, the phrasing that comes to mind first; TRAIN, any that training uses, typed as people do;
-# VALIDATION or TEST, phrasings that no training text holds. chatty: how often a prompt of wording
-# TRAIN (of TELLS_TOO also None) is put as in chats (PUT, TELLS_TOO, TALK and SUMS_TOO in
+# Makers of prompts take some of three parameters. split: whose subjects and names are used.
+# wording: None, the phrasing that comes to mind first; TRAIN, any that training uses, typed as
+# people do; VALIDATION or TEST, phrasings that no training text holds. chatty: how often a prompt
+# of wording TRAIN (of TELLS_TOO also None) is put as in chats (PUT, TELLS_TOO, TALK and SUMS_TOO in
 # pretrain.py), not as in the crawl.
 
 def worded(fact, rng, wording, chatty=.45):
@@ -769,11 +760,10 @@ def product(rng, plain=False):
     """A product, a difference or a long sum -> Prompt, whose right answer reads the result from a
     calculator. plain: a product of numbers of two or three digits."""
     typed_in, text = calculation(rng, plain)
-    result = calculate(typed_in)
+    needed, result, right = by_calculator(typed_in)
     wrong_result = int(result) + rng.choice([1, 10, 90])
-    return Prompt("product", [user(text if plain else typed(text, rng))],
-                  f"{typed_in} is {result}.", f"{typed_in} is {wrong_result}.", "", result,
-                  CALL + typed_in)
+    return Prompt("product", [user(text if plain else typed(text, rng))], right,
+                  f"{typed_in} is {wrong_result}.", "", result, needed)
 
 
 def calculator(rng):
@@ -914,7 +904,8 @@ def told(rng, split, wording=TRAIN, answerable=None):
              for f in rng.sample([fact, *more], len(more) + 1)]
     asks = worded(asked, rng, wording)
     if small:
-        texts, asks = [text.lower() for text in texts], asks.lower()
+        texts = [text.lower() for text in texts]
+        asks = asks.lower()
     elif wording == TRAIN and rng.random() < .25:
         texts[0] = announced(texts[0], rng)
     if rng.random() < .6:

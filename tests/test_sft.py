@@ -162,8 +162,6 @@ def test_the_answer_after_a_call_reads_the_result(monkeypatch, tokenizer):
     assert second.text == "hello" and first.text == "calculator: 1+1" and len(asked) == 3
     assert asked[-1] == ("<|user|>2*3<|assistant|>calculator: 2*3<|end|><|tool|>6<|end|>"
                          "<|assistant|>")
-    alone = sft.answer_all(net, tokenizer, prompts, tool=False)
-    assert alone[0].text == "calculator: 2*3"
     # A prompt that ends with a result had its call: another one stays text, too.
     again = sft.Prompt("product", [user("2*3"), *sft.call("calculator: 2*3")])
     assert sft.answer_all(net, tokenizer, [again])[0].text == "calculator: 1+1"
@@ -363,7 +361,7 @@ def about(relation, subject):
     ("capital", "Oman", "I do not know.", False)])
 def test_what_counts_as_right(relation, subject, text, right):
     verdict = sft.judge(about(relation, subject), tiny.said(text))
-    assert verdict.right == right and verdict.ended
+    assert verdict.right == right
     assert verdict.admits == (text == "I do not know.")
 
 
