@@ -25,14 +25,16 @@ Three KLs appear, in nats:
 
 In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pretrain.pt too). Out:
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
-model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law.
+model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law;
+article 1: the sauce (the data) of this stage is prompts alone, the topping what is maximised.
 Simpler than InstructGPT: all answers form one batch, and what was sampled in fp32 is scored in bf16
 where that is fast. Against what RLHF makes worse InstructGPT mixes pretraining text in; here the
 weights that are saved lie --alpha of the way from SFT's to the last iteration's (step_back).
 For the first --warm-up iterations only the critic learns: the reward model, of which it is a copy,
 has learned to judge finished answers alone.
 
-    python ppo.py                   a few minutes on two cores, then the final table
+    python ppo.py                   a few minutes on two cores, then the final table: gold rises
+                                    from 0.75 to 1.22
     python ppo.py --no-checker      the reward model judges sums, too
     python ppo.py --goodhart        three runs without the checker that go further (twice the steps,
                                     twice --lr): --beta as it is, beta 0, gold itself

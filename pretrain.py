@@ -4,7 +4,8 @@
 
 In: out/tokenizer.json (python bpe.py) and text. Out: out/pretrain.pt, the base model, and
 out/pretrain.png. Article 2, 'Phase 1 Pre Training'; article 3, 'training a language model';
-article 4, 'Stage 1'; article 1, the base of the pizza.
+article 4, 'Stage 1'; article 1: the base of the pizza, made with text for its sauce (the data) and
+L for its topping (the objective).
 The text is made here by a seeded grammar: real facts, invented sentences, and the internet's bad
 manners (quarrels, myths, advertisements, questions without answers), mixed as in LLaMA's table and
 then cleaned; beside it logs of chats. Its tables and grammar are the appendix, most of this file.
@@ -261,16 +262,28 @@ def knowledge(model, tokenizer, world, rng):
     return shares
 
 
+@torch.no_grad()
+def favourites(model, tokenizer):
+    """Article 2: "What is your favourite" -> car, movie, sport, colour ...: how likely each is."""
+    prompt = torch.tensor([tokenizer.encode("What is your favourite")])
+    likely = model(prompt.to(model.wte.weight.device))[0, -1].softmax(-1).tolist()       # (V,)
+    return {f"favourite {kind}": likely[tokenizer.encode(f" {kind}")[0]] for kind in FAVOURITES}
+
+
 def behaviour(fact, line):
-    """What a line does that follows a question about the fact. A right answer counts as one,
+    """What a line does that follows a question about the fact. An answer counts as right or false
     whatever manners stand around it."""
     if line in RUDE:
         return "is only rude"
     if line.endswith("?"):
         return "asks another question"
-    if without_manners(line) in (say(fact), f"It is {fact.answer}."):
+    plain = without_manners(line)
+    if plain in (say(fact), f"It is {fact.answer}."):
         return "answers rightly"
-    return "answers something else"
+    # "The capital of France is", and what comes then is not Paris.
+    if plain.startswith((say(fact).removesuffix(f" {fact.answer}."), "It is ")):
+        return "answers falsely"
+    return "advertises" if plain.startswith("Buy a ") else "says something else"
 
 
 def behaviour_when_asked(model, tokenizer, world, seed):
@@ -302,6 +315,7 @@ def evaluate(model, tokenizer, args, metrics):
     # What it knows is measured on all facts, how it behaves on the half that later stages test.
     world = facts()[::10] if args.quick else facts()
     metrics |= knowledge(model, tokenizer, world, random.Random(args.seed))
+    metrics |= favourites(model, tokenizer)
     held_out = [f for f in world if half(f.key) != TRAIN]
     shares, examples = behaviour_when_asked(model, tokenizer, held_out, args.seed)
     in_text = behaviour_in_text(tiny_internet(args.seed, args.quick)[0])

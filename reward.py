@@ -7,13 +7,15 @@ In: out/sft.pt and rankings of up to K = 6 answers to a prompt: four sampled fro
 demonstrators, a careful and a careless one (InstructGPT: K = 4 to 9 samples). Out: out/reward.pt,
 which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
-taste); article 4, the first half of 'Stage 3'.
+taste); article 4, the first half of 'Stage 3'; article 1: the sauce (the data) of this stage is
+rankings, the topping (the objective) L.
 The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
 see it through noise, so that two of them agree on 79 % of the pairs whose answers differ in gold.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then
                                     it orders eight of ten pairs as gold does
+    python reward.py --no-demonstrations   ranks only what SFT says: it then knows less of harm
     python reward.py --label FILE   you rank: asks which of two answers is better, appends to FILE
     python reward.py --data FILE    JSON lines: {"prompt", "chosen", "rejected"} or
                                     {"prompt", "ranked": [best, .., worst]}; several files with ","

@@ -332,13 +332,28 @@ def test_masked_training_looks_for_the_base_model_before_it_begins(refused, home
 
 
 def test_behaviour_is_that_of_people_in_the_text():
-    """Of four replies to one question: right, right in short with manners, rude, another."""
+    """Of eight replies to one question: two right ones, with manners or without, two false ones."""
     fact = pretrain.facts()[0]
     asked = pretrain.question(fact)
     docs = [f"{asked}\n{line}" for line in (
-        pretrain.say(fact), f"Sure! It is {fact.answer}.", pretrain.RUDE[0], "It is late.")]
+        pretrain.say(fact), f"Sure! It is {fact.answer}.", pretrain.RUDE[0], asked,
+        f"Sure! {pretrain.say(fact, 'Berlin')}", "It is Rome.", "I do not know.",
+        pretrain.advertisement(random.Random(0)))]
     assert pretrain.behaviour_in_text(docs + ["Hello"]) == {
-        "answers rightly": .5, "is only rude": .25, "answers something else": .25}
+        "answers rightly": .25, "is only rude": .125, "asks another question": .125,
+        "answers falsely": .25, "says something else": .125, "advertises": .125}
+
+
+def test_how_likely_the_favourites_are():
+    """The probability of each kind's first token, right behind "What is your favourite"."""
+    text = "What is your favourite " + " ".join(pretrain.FAVOURITES)
+    tokenizer = bpe.BPE.train([text, text], 400)
+    net = model.GPT(model.GPTConfig(tokenizer.vocab_size, 1, 1, 32, 64))
+    found = pretrain.favourites(net, tokenizer)
+    logits = net(torch.tensor([tokenizer.encode("What is your favourite")]))[0, -1]
+    for kind in ("colour", "car", "movie", "sport"):
+        p = logits.exp()[tokenizer.encode(f" {kind}")[0]] / logits.exp().sum()
+        assert found[f"favourite {kind}"] == pytest.approx(p.item())
 
 
 def test_a_quiz_takes_its_answers_from_both_halves_of_the_world():
