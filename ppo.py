@@ -337,7 +337,9 @@ def main(argv=None):
     step_back(models[0], sft, args.alpha)
     metrics = {"seconds": seconds, **WORK}
     if not prompts:
+        began = time.perf_counter()
         metrics |= final_table(models, base, tokenizer, args, sft_extra)
+        metrics["seconds of evaluation"] = time.perf_counter() - began
         metrics["factor on logits"] = (models[0].sharpness - sft.sharpness).exp().item()
         print(f"\nsurer: PPO multiplied all logits by {metrics['factor on logits']:.2f}; "
               "temperature 0.5 doubles them")
@@ -516,13 +518,15 @@ def show_answers(prompts, answers, base, reward_model, tokenizer):
 
 def show_cost(stages):
     """What each stage took; articles 1 and 2: pretraining takes nearly all of the compute."""
-    # Seconds depend on the machine, and leave final measurements out; those of the reward model
-    # include making its rankings. Tokens and operations include what was measured on the way.
+    # Seconds depend on the machine; those of the reward model include making its rankings. Tokens
+    # and operations include what was measured on the way, not the evaluation at the end.
     total = sum(metrics["flops"] for metrics in stages.values())
-    print(f"\n{'':12s}{'seconds':>9s}{'million tokens':>16s}{'TFLOP':>9s}{'share':>7s}")
+    print(f"\n{'':12s}{'seconds':>9s}{'evaluation':>12s}{'million tokens':>16s}{'TFLOP':>9s}"
+          f"{'share':>7s}")
     for name, metrics in stages.items():
-        print(f"{name:12s}{metrics['seconds']:9.0f}{metrics['tokens'] / 1e6:16.2f}"
-              f"{metrics['flops'] / 1e12:9.1f}{metrics['flops'] / total:7.0%}")
+        print(f"{name:12s}{metrics['seconds']:9.0f}{metrics.get('seconds of evaluation', 0):12.0f}"
+              f"{metrics['tokens'] / 1e6:16.2f}{metrics['flops'] / 1e12:9.1f}"
+              f"{metrics['flops'] / total:7.0%}")
 
 
 def draw(path, history, measured):

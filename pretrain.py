@@ -155,6 +155,7 @@ def main(argv=None):
         "tokens_per_second": args.steps * args.batch * args.block / seconds}
     if rank == 0:
         shares = {} if args.data else evaluate(model, tokenizer, args, metrics)
+        metrics["seconds of evaluation"] = time.perf_counter() - clock
         save_checkpoint(out / "pretrain.pt", model, tokenizer, stage="pretrain", metrics=metrics)
         (out / "pretrain-partial.pt").unlink(missing_ok=True)
         show_metrics(metrics)
@@ -1009,7 +1010,7 @@ human: I am a machine, not a human.
         woman/a boy or a girl/conscious/made of metal]?; Is [this/there] a human?; Am I talking to a
         [person/human]?; Do you [think/sleep/eat/breathe]?; Do you have a [body/brain/face/soul]?;
         Can you [think/see me]?
-    held: Are you really human?; Are you a real person?; Are you some machine? | Are you only a
+    held: Are you really human?; Are you one of us?; Are you some machine? | Are you only a
         machine?; You are not a human, are you?; Is there a person here?
 age: I have no age, and I live in a computer.
     said: How old are you?; Where do you live?; What is your age?; When is your birthday?; Where are
@@ -2032,8 +2033,10 @@ def invent(rng, split=TRAIN, person=False):
             name = rng.choice(spare_parts())[:rng.randint(2, 4)] + word[-rng.randint(3, 4):]
         else:
             name = syllables(rng)[:5].rstrip("aeiou") + rng.choice(COUNTRY_ENDS)
-        # Short names, and those that look like a plural, might be a word of training text, too.
-        doubtful = len(name) < 3 or split and (len(name) < 5 or name[-1] == "s")
+        # Short names, and those that look like a plural or like a word typed in haste (wanna), might
+        # be in training text, too.
+        doubtful = len(name) < 3 or split and (len(name) < 5 or name[-1] == "s"
+                                               or name in HASTE.values())
         if (split_of(name) == split and not doubtful and len(name) < 10
                 and not UNUSABLE.search(name) and name not in real_names()):
             return name

@@ -173,7 +173,9 @@ def main(argv=None):
         metrics["accuracy_noisy"] = accuracy_on(held_out, reward_model, tokenizer)
         print("accuracy_noisy: pairs ordered as in the rankings that were held out")
     else:
+        began = time.perf_counter()
         scores_of = evaluate(reward_model, sft, tokenizer, args, metrics)
+        metrics["seconds of evaluation"] = time.perf_counter() - began
         sentences(reward_model, tokenizer)
         print("\naccuracy: share of pairs ordered as gold orders them; accuracy_noisy: as one "
               "labeler orders them;\nceiling_noisy: gold's own agreement with that labeler; "

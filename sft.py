@@ -15,9 +15,9 @@ some before the model's eyes. Prompts and demonstrators are made in the appendix
 Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer:
-                                    99 % of the facts, and of invented names it admits not to know
-                                    93 %
-    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: 25 % of them
+                                    99 % of the facts are right, and of 93 % of the invented names
+                                    it admits that it does not know them
+    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: then of 25 %
     python sft.py --demonstrate FILE   you answer: asks for the ideal answer, appends to FILE
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
                                     or {"prompt": .., "completion": ..}
@@ -164,7 +164,9 @@ def main(argv=None):
                     "val_loss": chat_loss(model, tokenizer, held_out)}
     else:
         words = sorted(vocabulary(args.seed, args.quick))        # ppo.py needs them, too
+        began = time.perf_counter()
         metrics |= evaluate(model, base, tokenizer, args, set(words))
+        metrics["seconds of evaluation"] = time.perf_counter() - began
     save_checkpoint(out / "sft.pt", model, tokenizer, stage="sft", metrics=metrics, words=words)
     # The table has shown the rest.
     show_metrics({name: x for name, x in metrics.items() if name.count(": ") < 2})
@@ -380,7 +382,7 @@ TASKS = {
     "recall of other things": lambda rng, split: recall(rng, split, None, rng.randint(1, 3), 1),
     "sums of one digit": lambda rng, split: addition(rng, None, 1),
     "sums of two digits": lambda rng, split: addition(rng, None, 2),
-    "sums, plus or no spaces": lambda rng, split: addition(rng, TRAIN, 2, 0),
+    "sums, trained forms": lambda rng, split: addition(rng, TRAIN, 2, 0),
     "sums, as put to an assistant": lambda rng, split: addition(rng, TRAIN, 2, 1),
     "sums, held-out forms": lambda rng, split: addition(rng, split, 2),
     "small talk": lambda rng, split: small_talk(rng, TRAIN, 0),

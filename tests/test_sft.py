@@ -465,7 +465,7 @@ def test_a_row_has_the_usual_forms_or_the_new_ones(monkeypatch):
         prompts = [sft.TASKS[task](rng, pretrain.TEST) for _ in range(100)]
         return sum("new" in p.messages[0]["content"].lower() for p in prompts)
     for usual, new in (("facts, trained phrasings", "facts, as put to an assistant"),
-                       ("sums, plus or no spaces", "sums, as put to an assistant"),
+                       ("sums, trained forms", "sums, as put to an assistant"),
                        ("small talk", "small talk, more of it"),
                        ("recall", "recall of other things")):
         # Some small talk is about myths, whatever the row.

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+import ppo
 import pretrain
 import reward
 import sft
@@ -43,7 +44,7 @@ def training_lines(seed):
     docs = pretrain.tiny_internet(seed, quick=True)[0] + pretrain.chat_logs(seed, quick=True)
     rng = random.Random(seed)
     asked = [sft.make_prompt(rng, TRAIN, mixture).messages
-             for mixture in (reward.ASKED, sft.MIXTURE) for _ in range(1500)]
+             for mixture in (reward.ASKED, sft.MIXTURE, ppo.PROMPTS) for _ in range(1500)]
     chats = sft.demonstrations(1500, seed) + asked
     lines = [line for doc in docs for line in doc.split("\n")]
     return {normal(line) for line in lines + [m["content"] for chat in chats for m in chat]}
