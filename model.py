@@ -28,7 +28,8 @@ In attention a token asks a question q, offers a key k to be found by, and hands
   others by a long vector;
 - value embeddings (1.407): in each block a table adds to a token's value v what that token always
   offers: x is a mixture by then, and what is to be copied, a name say, should arrive unmixed;
-- squared ReLU, no biases, LayerNorm without weights: less to read, at a price (1.368* with GPT-2's);
+- squared ReLU (1.395* with GELU);
+- no biases, LayerNorm without weights: less to read, at a price (1.368* with them, and GELU);
 - output projections start at zero, so that at first each block hands its input on untouched: no
   gain (1.384* without);
 - a factor on all logits that is learned: one number by which PPO can make a model surer, and does
