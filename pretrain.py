@@ -2033,8 +2033,8 @@ def invent(rng, split=TRAIN, person=False):
             name = rng.choice(spare_parts())[:rng.randint(2, 4)] + word[-rng.randint(3, 4):]
         else:
             name = syllables(rng)[:5].rstrip("aeiou") + rng.choice(COUNTRY_ENDS)
-        # Short names, and those that look like a plural or a word typed in haste (wanna), might be a
-        # word of training text, too.
+        # Short names, and those that look like a plural or a word typed in haste (wanna), might be
+        # words of training text, too.
         doubtful = len(name) < 3 or split and (len(name) < 5 or name[-1] == "s"
                                                or name in HASTE.values())
         if (split_of(name) == split and not doubtful and len(name) < 10
