@@ -106,8 +106,7 @@ def learn_tokens(counts, size):
         if total[pair] < 2:
             break
 
-        # The pair ab becomes a new token.
-        a, b = pair
+        a, b = pair                              # ab becomes a new token
         new = chr(len(tokens))
         tokens.append(tokens[ord(a)] + tokens[ord(b)])
 
