@@ -485,12 +485,14 @@ def evaluate(model, base, tokenizer, args, words):
     show_tasks(shares)
     metrics = {f"sampled {name}": share for name, share in sampled.items()} | shares
     curve = few_shot_curve(base, tokenizer, n, args.seed)
-    print("\nfew-shot, share right: " + ", ".join(f"{k} {x:.2f}" for k, x in curve.items()))
+    print("\nfew-shot: right after 0, 1, 2 and 4 examples",
+          *(f"{share:.2f}" for share in curve.values()))
     systems = slow_and_fast(model, tokenizer, n, args.seed)
     print("\nSystem 1 and 2, share right    in one go    in steps or by calculator")
     for what in ("sums", "products"):
         fast, slow = (x for name, x in systems.items() if name.startswith(what))
         print(f"  {what:29s}{fast:8.2f}{slow:17.2f}")
+    print()
     return metrics | curve | systems | with_and_without(model, tokenizer, n, args.seed)
 
 
