@@ -612,6 +612,9 @@ def test_what_a_program_can_check_is_not_left_to_the_reward_model():
     judged = torch.full((4,), .25)
     assert ppo.final_scores(prompts, answers, judged, True).tolist() == [1, 1, 1, .25]
     assert ppo.final_scores(prompts, answers, judged, False).tolist() == [.25] * 4
+    # What never ends is worse than what the checker calls wrong.
+    cut = [tiny.said(text, ended=False) for text in texts]
+    assert ppo.final_scores(prompts, cut, judged, True).tolist() == [ppo.UNFINISHED] * 4
 
 
 def test_sums_that_are_written_out_are_counted():
