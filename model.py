@@ -29,7 +29,7 @@ In attention a token asks a question q, offers a key k to be found by, and hands
 - value embeddings (1.407): in each block a table adds to a token's value v what that token always
   offers: x is a mixture by then, and what is to be copied, a name say, should arrive unmixed;
 - squared ReLU (1.395* with GELU);
-- no biases, LayerNorm without weights: less to read, at a price (1.368* with them, and GELU);
+- no biases (1.381* with), LayerNorm without weights (1.379* with): less to read, at a price;
 - output projections start at zero, so that at first each block hands its input on untouched: no
   gain (1.384* without);
 - a factor on all logits that is learned: one number by which PPO can make a model surer, and does
