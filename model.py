@@ -7,8 +7,8 @@ ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
     B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
 Departures from GPT-2, most of which let a laptop learn more in the same minutes. In brackets: the
-held-out loss of `pretrain.py --steps 700` without that one. It is the mean of three seeds, where
-all but the share have 1.364 nats; or, with a *, of seed 0 in 32 bits, where all have 1.389.
+held-out loss of `pretrain.py --steps 700` without that one. It is the mean of three seeds (1.364
+nats with all but the share) or, with a *, of seed 0 in 32 bits (1.389 with all).
 In attention a token asks a question q, offers a key k to be found by, and hands over a value v.
 - rotary positions (RoPE), no table to learn (1.434*): a score depends on how far apart two tokens
   stand;
@@ -525,7 +525,8 @@ def arguments(doc, data, **flags):
 
 # What a flag may be: the least and the most. Counts are 1 or more; all others may be 0.
 LIMITS = {"seed": (0, 2 ** 63 - 1), "mix": (0, 10 ** 6), "warm_up": (0, 10 ** 9), "lam": (0, 1),
-          "alpha": (0, 1), "block": (1, 2 ** 14), "width": (1, 2 ** 14), "depth": (1, 1000)}
+          "alpha": (0, 1), "block": (1, 2 ** 14), "width": (1, 2 ** 14), "depth": (1, 1000),
+          "batch": (1, 10 ** 6), "prompts": (1, 10 ** 7), "epochs": (1, 1000)}
 
 
 def check_flags(args):
@@ -701,7 +702,7 @@ def check_typing(flag, path, data):
         refuse(f"--{flag} asks about the tiny internet: leave out --data")
     path = Path(path)
     bpe.check_output(path)
-    if path.exists() and not (path.is_file() and path.read_bytes()[:1] in (b"", b"{", b"\xef")):
+    if path.exists() and not (path.is_file() and open(path, "rb").read(1) in (b"", b"{", b"\xef")):
         refuse(f"{path} holds something else than JSON lines: name another file")
 
 

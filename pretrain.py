@@ -272,7 +272,7 @@ def favourites(model, tokenizer):
 
 def behaviour(fact, line):
     """What a line does that follows a question about the fact. An answer counts as right or false
-    whatever manners stand around it."""
+    whatever manners stand around it; a question without its mark as something else."""
     if line in RUDE:
         return "is only rude"
     if line.endswith("?"):

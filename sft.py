@@ -17,8 +17,10 @@ Simpler than InstructGPT: 22,400 conversations about short answers, made by a se
     python sft.py                   a few minutes on two cores; then a table of what it can answer:
                                     99 % of the facts are right, and of 93 % of the invented names
                                     it admits that it does not know them
-    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: then of 25 %
-    python sft.py --demonstrate FILE   you answer: asks for the ideal answer, appends to FILE
+    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: then of 25 % of
+                                    them
+    python sft.py --demonstrate FILE
+                                    you answer: asks for the ideal answer, appends to FILE
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
                                     or {"prompt": .., "completion": ..}
 """
