@@ -40,6 +40,18 @@ def test_metrics_are_a_flat_dict_of_floats(out):
         assert len(metrics) > 5 and all(type(v) is float for v in metrics.values()), name
 
 
+def test_evaluation_is_timed_at_each_stage_and_shown(out, capsys):
+    names = ("pretrain", "sft", "reward", "ppo")
+    stages = {name: model.load_checkpoint(out / f"{name}.pt")[2]["metrics"] for name in names}
+    assert all(metrics["seconds of evaluation"] > 0 for metrics in stages.values())
+    for name, seconds in zip(names, (1001, 1002, 1003, 1004)):
+        stages[name] |= {"seconds": seconds - 1000, "seconds of evaluation": seconds}
+    ppo.show_cost(stages)
+    rows = [line.split()[:3] for line in capsys.readouterr().out.strip().split("\n")]
+    assert rows == [["seconds", "evaluation", "million"], ["pretrain", "1", "1001"],
+                    ["sft", "2", "1002"], ["reward", "3", "1003"], ["ppo", "4", "1004"]]
+
+
 def test_sft_hands_on_the_words_of_its_text(out):
     words = model.load_checkpoint(out / "sft.pt")[2]["words"]
     assert set(words) == sft.vocabulary(0, True) and len(words) > 500

@@ -617,6 +617,15 @@ def test_something_else_of_what_was_told_of_is_asked_too():
     assert spoken_of > 20
 
 
+def test_what_is_typed_in_haste_is_no_name_for_tests(monkeypatch):
+    """"wanna" could be spoken, and is of the half of names that is for VALIDATION."""
+    assert pretrain.split_of("wanna") == pretrain.split_of("gabla") == VALIDATION
+    rng = random.Random(0)
+    monkeypatch.setattr(pretrain, "syllables", lambda rng: rng.choice(["wanna", "gabla"]))
+    names = {pretrain.invent(rng, VALIDATION) for _ in range(30)}
+    assert "gabla" in names and "wanna" not in names
+
+
 def test_every_slot_has_something_to_stand_in_it():
     """A slot that nobody knows is filled with an invented name, without a word of warning."""
     tables = str([pretrain.BEYOND, pretrain.HELD_BEYOND, pretrain.SMALL_TALK, pretrain.TALK])
