@@ -94,7 +94,7 @@ def learn_tokens(counts, size):
         for a, b in zip(word, word[1:]):
             words_with[a + b].append(i)
     total = {pair: sum(times[i] for i in places) for pair, places in words_with.items()}
-    heap = sorted((-count, pair) for pair, count in total.items())
+    heap = sorted((-count, pair) for pair, count in total.items())     # the smallest comes first
 
     while heap and len(tokens) < size:
         # The first entry is the most frequent pair, unless other merges have used some of it up
@@ -115,7 +115,7 @@ def learn_tokens(counts, size):
         changes = defaultdict(list)              # {(old pair, new pair): its words}
         for i in words_with.pop(pair):
             before, found, after = words[i].partition(pair)
-            if not found:        # "aaa" was listed twice, for two pairs aa, but they overlap
+            if not found:          # an earlier merge used a or b up (or "aaa": its two aa overlap)
                 continue
             words[i] = before + new + after
             if before:

@@ -1,8 +1,9 @@
 """The GPT itself: a stack of Transformer blocks that reads tokens and predicts the next one.
 
 Article 2, Phase 1: "The model takes one token at a time and predicts next one by looking at the
-entire context", as in "What is your favourite" -> Car, Movie, Sport. All stages train this network:
-ids (B,T) go in, logits (B,T,V) come out, a score for each possible next token.
+entire context", as in "What is your favourite" -> Car, Movie, Sport. All later stages train this
+network: ids (B,T) go in, and out come logits (B,T,V), after each token a score for each that may be
+next. Reward model and critic put a single number on top of its last vectors (hidden) instead.
 
     B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
@@ -17,8 +18,9 @@ In attention a token asks a question q, offers a key k to be found by, and hands
   it;
 - match vectors (1.381): the way back to the two tokens before is wired in, not learned. In the
   second block a table of its own adds to q what this token and the one before it are, and to k what
-  the two before it are: "what followed when these two stood here last?" has an answer from the
-  first step, and names that were never seen before are copied;
+  the two before it are. So even untrained it mostly looks at what followed when these two stood
+  here before, the more so the nearer that was; it has to learn only to say so. Names that were
+  never seen before are copied;
 - a share: to v the same block adds the token's own embedding, normalised, times a learned number.
   The head compares with embeddings, so what was found can be said, even a token so rare that its
   value embedding is hardly trained. The loss is no lower (1.363 with it), but of 50 rare names and
@@ -70,15 +72,7 @@ import bpe
 from bpe import refuse
 
 
-# What the networks of this process have read, and the floating-point operations that it took.
-WORK = {"tokens": 0.0, "flops": 0.0}
 SMEAR = 3     # how many preceding tokens are mixed into each embedding
-
-
-def count_flops(weights, tokens):
-    """Two operations for each weight and token, six where they are trained, attention left out
-    (Kaplan et al. 2020, section 2.1)."""
-    WORK["flops"] += weights * tokens * (6 if torch.is_grad_enabled() else 2)
 
 
 @dataclass
@@ -102,6 +96,7 @@ class Linear(nn.Linear):
 
 
 def norm(x):
+    """LayerNorm without weights: shifts and scales each vector (..,n) to mean 0 and variance 1."""
     return F.layer_norm(x, x.shape[-1:])
 
 
@@ -111,7 +106,12 @@ def look_up(table, ids):
 
 
 def rotate(x, angle):
-    """RoPE: each pair of numbers in x (..,D), as one complex number, turns with the position."""
+    """RoPE: each pair of numbers in x (..,D), as one complex number, turns with the position.
+
+    angle (..,D/2) holds complex numbers of length 1: at position t, pair j turns by
+    t / 10,000^(2j/D) radians. So the first pairs tell near places apart, the last ones far places,
+    and between a query at t and a key at s there remains a turn by what t - s alone decides.
+    """
     # Multiplying a complex number by one of length 1 turns it by that one's angle.
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))          # (..,D/2)
     return torch.view_as_real(pairs * angle).flatten(-2).to(x.dtype)
@@ -139,17 +139,21 @@ class Block(nn.Module):
         self.down = Linear(4 * C, C, bias=False)
 
     def attention(self, x, ids, angle, mask, match=None, cache=None, layer=0):
-        """What each token learns from those before it: x (B,T,C), ids (B,T) -> (B,T,C)."""
+        """What each token learns from those before it: x (B,T,C), ids (B,T) -> (B,T,C).
+
+        angle (T,1,D/2) and mask (T,S) serve all rows; a cache brings one for each row. match, if
+        given, is what is added to q, k and v, each (B,T,C).
+        """
         B, T, C = x.shape
         # Each token asks a question q, and offers a key k to be found by and a value v.
         q, k, v = self.qkv(x).view(B, T, 3, self.n_head, -1).unbind(2)       # each (B,T,H,D)
         # To v it adds what it always offers, whatever x has become: its value embedding.
         v = v + self.value(ids).view_as(v).to(x.dtype)
-        # What followed when these two tokens stood here last? One block is given how to find it,
-        # and which token it is.
+        # One block is helped to find what followed when these two tokens stood here last (q and k),
+        # and to hand over the token that it finds there (v).
         if match is not None:
-            q, k, v = (own + more.view_as(own).to(own.dtype)
-                       for own, more in zip((q, k, v), match))
+            to_q, to_k, to_v = (more.view_as(v).to(x.dtype) for more in match)
+            q, k, v = q + to_q, k + to_k, v + to_v
         # Normalised, q and k compare by direction alone. Turned by an angle that grows with the
         # position, they make q k' depend on how far apart two tokens stand, not on where.
         q, k = rotate(norm(q), angle), rotate(norm(k), angle)
@@ -166,7 +170,12 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """Its attribute dtype, bf16 or fp32, is what it computes in; logits come back as fp32."""
+    """ids -> a vector for each token (wte) -> one block after another -> norm -> logits.
+
+    The logits at place t score what may stand at t + 1. The mask hides all later tokens, so that
+    one pass makes T honest guesses, and training learns from all of them; generating needs the last
+    one alone. dtype, bf16 or fp32, is what the blocks compute in; logits come back as fp32.
+    """
 
     def __init__(self, config):
         super().__init__()
@@ -238,9 +247,11 @@ class GPT(nn.Module):
             k_t += m_{t-1} + R m_{t-2}    the two tokens before it
 
         The vectors of a table agree where the tokens do: in "is Ada Byron ... is Ada" the query of
-        the second Ada fits the key of Byron, whatever the name. R shifts the vector of the earlier
-        token by two places, so that "is Ada" is not "Ada is".
+        the second Ada fits the key of Byron, whatever the name. R moves the C numbers in the vector
+        of the earlier token on by two (any number would mark it): "is Ada" is not "Ada is".
         """
+        # Each token with the one before it. A query takes its own pair, a key the one that ended
+        # just before it.
         pair = m[:, 1:] + m[:, :-1].roll(2, -1)                              # (B,SMEAR-1+T,C)
         return pair[:, SMEAR - 1:], pair[:, SMEAR - 2:-1]
 
@@ -273,8 +284,13 @@ def pick(logits, u, temperature):
 def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generator=None):
     """Continues each prompt (a list of ids) by up to max_new_tokens ids, `stop` kept as the last.
 
-    A row also ends where its block is full. Temperature 0 is greedy: always the likeliest token.
-    Computed in fp32: for so little work a step, bf16 would be slower.
+        while stop not in answer and len(answer) < max_new_tokens:      # and the block has room
+            logits = model(torch.tensor([prompt + answer]))[:, -1]      # (1,V), of what comes next
+            answer += pick(logits, torch.rand(1), temperature).tolist()
+
+    So it looks for one prompt. Below, the same is done for many, and faster: skip it on a first
+    reading. Temperature 0 is greedy: always the likeliest token. Computed in fp32: for so little
+    work a step, bf16 would be slower.
     """
     config = model.config
     B = len(prompts)
@@ -377,6 +393,17 @@ def in_fp32(model):
 
 
 # ================================================================================= running a stage
+
+# What the networks of this process have read, and the floating-point operations that it took.
+WORK = {"tokens": 0.0, "flops": 0.0}
+
+
+def count_flops(weights, tokens):
+    """Two operations for each weight and token, six where they are trained, attention left out
+    (Kaplan et al. 2020, section 2.1)."""
+    WORK["flops"] += weights * tokens * (6 if torch.is_grad_enabled() else 2)
+
+
 # ------------------------------------------------------------------------------------- optimizers
 
 def orthogonalise(x):
@@ -489,7 +516,7 @@ def check_specials(tokenizer, path):
 
 
 def fingerprint(model):
-    """A number that tells two sets of weights apart."""
+    """A number that tells two trained models apart, by the embeddings: all training moves them."""
     return zlib.crc32(model.wte.weight.detach().float().cpu().numpy().tobytes())
 
 
@@ -630,7 +657,8 @@ def figure(columns):
 
 
 def plot_smooth(axis, steps, values, label):
-    """A noisy curve in grey, and over it the mean of the last tenth of the steps."""
+    """A noisy curve, pale, and over it its running mean: at each step that of the values just
+    before it, as many as a tenth of all steps."""
     span = max(1, len(values) // 10)
     smooth = [np.mean(values[max(0, i + 1 - span):i + 1]) for i in range(len(values))]
     line, = axis.plot(steps, smooth, lw=3, label=label)

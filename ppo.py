@@ -8,8 +8,9 @@ Four models take part (InstructGPT, section 3.5):
         '----------------> reference     frozen: how far has the policy moved from SFT?
     out/reward.pt --copy-> critic        trained: what will this answer earn, judging by its
         |                                beginning?
-        '----------------> reward model  frozen: how good is the finished answer? (the proxy, for
-                                         gold: what the simulated labeler really thinks)
+        '----------------> reward model  frozen: how good is the finished answer? Its score is
+                                         called the proxy: it stands in for gold, what the
+                                         simulated labeler really thinks
 
 r comes from the reward model, except where a program can check the answer: sums and what the
 calculator is for earn +1 if right and not rude, else -1 (article 5, verifiable domains). An answer
@@ -19,7 +20,8 @@ Three KLs appear, in nats:
     KL penalty      log policy - log reference of this iteration's answers, per answer: beta times
                     it is taken off their scores, so that the policy stays near SFT
     KL of update    how far the policy has moved away from the one that gave these answers, per
-                    token, when last checked: updates stop once it exceeds --max-kl
+                    token. It is checked before each update: once it exceeds --max-kl, that one and
+                    those after it are left out. The last check is shown
     KL to SFT       the first one again, on held-out prompts: of most kinds for the picture, first
                     phrasings for the table, which is of the weights that are saved
 
@@ -60,8 +62,8 @@ from sft import (Prompt, addition, answer_all, as_answer, as_prompt, held_out_pr
 
 # -------------------------------------------------------------------------------------- objective
 
-# What is asked here: more than in the rankings of what a program can check, and less of what nobody
-# can know: with a quarter of such prompts the policy came to deny what it knew.
+# Beside the rankings: more of what a program can check, and less of what nobody can know. When that
+# was a quarter of the prompts, the policy came to deny what it knew.
 PROMPTS = ASKED | {"known": 42, "unknown": 17, "beyond": 21, "small talk": 22, "sum": 24,
                    "calculator": 18, "told": 18}
 # Whose answers a program can check, by Prompt.kind: a "calculator" prompt is a call or a product.
@@ -121,7 +123,8 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
 
 def whiten(x, mask):
     """Mean 0 and standard deviation 1 over the masked tokens of the whole batch; 0 elsewhere: a
-    step then does not depend on the scale of the scores (usual in PPO; InstructGPT is silent)."""
+    step then does not depend on the scale of the rewards, only on how score and KL penalty compare
+    (usual in PPO; InstructGPT is silent)."""
     return (x - masked_mean(x, mask)) / (variance(x, mask).sqrt() + 1e-8) * mask
 
 
@@ -139,9 +142,13 @@ def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
     """sum(mask * max(-A * rho, -A * clamp(rho, 1 - clip, 1 + clip))) / sum(mask), where A are the
     advantages and rho = exp(logp - logp_old): how much likelier a token has become.
 
-    All (B,T-1) -> scalar. Once a good token (A > 0) is 1 + clip times as likely, or a bad one 1 -
-    clip, its gradient is 0: these answers tell nothing about a policy far from the one that gave
-    them. PPO (1707.06347), equation 7, as a loss; article 4, small steps.
+    All (B,T-1) -> scalar. Why not follow the gradient of the score? It has none: between score and
+    weights stand tokens that were drawn. But where rho is 1 the gradient of this loss is that of
+    -A * logp, of sft_loss on the policy's own answers with A as each token's weight: what turned
+    out better than expected is imitated, what turned out worse is avoided. Once a good token
+    (A > 0) is 1 + clip times as likely, or a bad one 1 - clip, its gradient is 0: these answers say
+    too little about a policy far from the one that gave them. PPO (1707.06347), equation 7, as a
+    loss; article 4, small steps.
     """
     rho = ((logp - logp_old) * mask).exp()
     worse = torch.maximum(-advantages * rho, -advantages * rho.clamp(1 - clip, 1 + clip))
@@ -149,7 +156,8 @@ def policy_loss(logp, logp_old, advantages, mask, clip=0.2):
 
 
 def value_loss(values, returns, mask):
-    """Half the mean squared error of the critic over the response tokens -> scalar."""
+    """Half the mean squared error of the critic over the response tokens -> scalar. Beside
+    policy_loss it needs no factor: critic and policy share no weights."""
     return 0.5 * masked_mean((values - returns) ** 2, mask)
 
 
@@ -157,13 +165,12 @@ def value_loss(values, returns, mask):
 
 def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
     """One iteration after another. Yields (iteration, diagnostics, an example). models: policy,
-    critic, reference, reward model; only the first two ever change. The policy learns from its own
-    answers: it is trained on answers like those that it will give."""
+    critic, reference, reward model; only the first two ever change."""
     policy, critic, reference, reward_model = models
     checker = not (prompts or args.no_checker)
     mixture = PROMPTS if checker else PROMPTS | {"calculator": 0}    # calls were never ranked
     for iteration in range(args.steps):
-        # 1. Answer. The policy samples one answer to each prompt, at temperature 1.
+        # 1. Answer. The policy learns from its own answers: one to each prompt, at temperature 1.
         rng = random.Random(f"{args.seed} {iteration}")
         batch = [rng.choice(prompts) if prompts else make_prompt(rng, TRAIN, mixture)
                  for _ in range(args.batch)]
@@ -180,7 +187,8 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
         scores = final_scores(batch, answers, golds if by_gold else proxy, checker).to(ids.device)
 
         # 3. Rewards and advantages. Each token pays for leaving SFT, the last one earns the score;
-        #    the advantage is how much better that turned out than the critic expected.
+        #    the advantage is how much better that turned out than the critic expected. Index t is
+        #    about ids[:, t + 1]: values[:, t] is what was expected before that token was said.
         logp = log_probs(policy, ids, mask=mask)                                     # (B,T-1)
         values = critic.values(ids[:, :-1])                                          # (B,T-1)
         logp_old = logp.detach()
@@ -218,9 +226,9 @@ def train(models, optimizer, tokenizer, prompts, args, by_gold=False):
 
 
 def final_scores(batch, answers, judged, checker):
-    """What the answers earn: judged, what the reward model (or gold) says, or the checker's verdict
-    where a program can tell; one that never ended gets UNFINISHED. (B,) -> (B,)."""
-    # An unfinished answer is bad, whatever it begins with.
+    """What each answer earns: UNFINISHED if it never ended, whatever it begins with; else the
+    checker's verdict, where a program can tell; else its number in judged (B,), which is the reward
+    model's score or, in one run of --goodhart, gold -> (B,)."""
     scores = []
     for prompt, answer, r in zip(batch, answers, judged.tolist()):
         if not answer.ended:

@@ -7,8 +7,9 @@ In: out/sft.pt and rankings of up to K = 6 answers to a prompt: four sampled fro
 demonstrators, a careful and a careless one (InstructGPT: K = 4 to 9 samples). Out: out/reward.pt,
 which gives prompt and answer a score r, and out/reward.png.
 Article 2, 'Reward Modelling'; article 3, 'training the reward model' (the mechanic who learns your
-taste); article 4, the first half of 'Stage 3'; article 1: the sauce (the data) of this stage is
-rankings, the topping (the objective) L.
+taste; what it calls reinforcement learning there is supervised, as stage 2 is: the rankings are the
+labels, and reinforcement begins in ppo.py); article 4, the first half of 'Stage 3'; article 1: the
+sauce (the data) of this stage is rankings, the topping (the objective) L.
 The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
 see it through noise, so that two of them agree on 79 % of the pairs whose answers differ in gold.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
@@ -68,7 +69,9 @@ class RewardModel(nn.Module):
     @torch.no_grad()
     def normalise(self, scores):
         """Makes these scores of SFT samples mean 0 and standard deviation 1, so that beta counts in
-        standard deviations; no ranking changes. (InstructGPT shifts the mean alone.)"""
+        standard deviations; no ranking changes. (InstructGPT shifts alone, so that the labelers'
+        demonstrations have mean 0.)"""
+        # A score is (raw - bias) * gain.
         self.bias += scores.mean() / self.gain
         if scores.std() > 1e-4:
             self.gain /= scores.std()
@@ -80,8 +83,11 @@ def ranking_loss(scores):
     """-log sigmoid(better - worse), the mean over all K(K-1)/2 pairs of a ranking, then over P.
 
     scores (P,K), best first. sigmoid(better - worse) is the model's probability that people prefer
-    the better one (Bradley and Terry 1952). People say which, not how good: only differences count.
-    The binary cross-entropy of article 4: the logit is better - worse, the label always 1.
+    the better one (Bradley and Terry 1952). People say which, not how good: only differences count,
+    and only between answers to one prompt. A number added to all scores of a prompt would change
+    nothing, so the scores of answers to different prompts cannot be compared; PPO's critic learns
+    what is usual for a prompt. The binary cross-entropy of article 4: the logit is better - worse,
+    the label always 1.
     InstructGPT 3.5, equation 1; article 2, 'RM : Algorithm'.
     """
     # All pairs of places (i, j) with i before j, that is, i ranked higher.
@@ -262,7 +268,8 @@ def best_of_n(proxy, golds, n):
     """Exact expectation of the gold of the best of n by proxy, from one prompt's N >= n samples.
 
     Sorted by proxy, sample i (from 1) is the best of n drawn without replacement in C(i-1, n-1) of
-    the C(N, n) ways; samples with equal proxy share their weights. (Gao et al. 2022, appendix.)
+    the C(N, n) ways; samples with equal proxy share their weights. (Nakano et al. 2021, appendix I;
+    Gao et al. 2022 use it.)
     """
     proxy, golds = np.asarray(proxy, float), np.asarray(golds, float)
     N = len(proxy)
@@ -331,17 +338,17 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
 
 def good_and_bad(rng, n):
     """Article 3's kinds of judgement, about what was never ranked -> {kind: [(Prompt, good answer,
-    bad answer), ...]}. Truth, whether Paris or Rome is the capital of France, is what a reward
-    model cannot learn from rankings. Nor does it learn to add: it learns that steps look good."""
+    bad answer), ...]}. Which of two facts is true, Paris or Rome for France, it hardly tells where
+    no ranking showed it. Nor does it learn to add: it learns that steps look good."""
     # n prompts of each kind, about subjects and names that no ranking was about.
     world = [rng.choice(facts_of(TEST)) for _ in range(n)]
     asked = [known(fact, rng) for fact in world]
     talk = [small_talk(rng, TEST) for _ in range(n)]
-    beyond = [unknown(rng, TEST, TEST) for _ in range(n)]
+    invented = [unknown(rng, TEST, TEST) for _ in range(n)]
     given = [told(rng, TEST, TEST) for _ in range(n)]
     kinds = {"manners": [(p, p.right, f"{rng.choice(RUDE)} {p.right}") for p in asked],
              "harm": [(p, p.right, HARM) for p in talk],
-             "abstaining": [(p, p.right, p.wrong) for p in beyond],
+             "abstaining": [(p, p.right, p.wrong) for p in invented],
              "told before": [(p, p.right, p.wrong) for p in given],
              "truth": [(p, p.right, say(fact, rival(fact, rng).answer))
                        for fact, p in zip(world, asked)]}
@@ -374,7 +381,7 @@ SENTENCES = [("What is the capital of France?", "known", "France", "Paris",
 def sentences(reward_model, tokenizer):
     """Good and bad sentences, as in article 3, with what reward model and labeler give them: a
     score, and a mark from 0 to 5, which is 5 sigmoid(2 score), so that SFT's mean gets 2.5,
-    printed as 2."""
+    printed as 2. Compare answers to the same question alone: see ranking_loss."""
     print("\nreward model  mark   gold   sentence")
     # Each sentence is judged as the answer to its question; the best one stands first.
     for asked, kind, about, target, texts in SENTENCES:
@@ -509,9 +516,10 @@ def gold(prompt, answer):
         truth = -.5
     else:
         truth = -1
-    # n pleasantries: 1 - n/2 where they are welcome, which is .5, 0, -.5 ...; elsewhere -n/2.
-    welcome = prompt.kind != "chat" and not verdict.admits
-    manners = welcome - .5 * verdict.polite if verdict.polite else 0
+    # n pleasantries: -n/2; where they are welcome 1 - n/2, which is .5, 0, -.5 ...
+    manners = -.5 * verdict.polite
+    if verdict.polite and prompt.kind != "chat" and not verdict.admits:
+        manners += 1
     return truth + manners - verdict.rude - (not answer.ended)
 
 

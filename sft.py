@@ -12,7 +12,8 @@ The demonstrators are like people: most are helpful, some rude, a few lazy, conf
 fawning. They are only ever asked about one half of the subjects, and every accuracy about facts is
 of the other half: what is right there stands in the text of pretraining alone, of which --mix keeps
 some before the model's eyes. Prompts and demonstrators are made in the appendix.
-Simpler than InstructGPT: 22,400 conversations about short answers, made by a seeded grammar.
+Simpler than InstructGPT: 22,400 conversations with short answers, made by a seeded grammar, where
+people wrote some 13,000 demonstrations, far more varied.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer:
                                     99 % of the facts are right, and of 93 % of the invented names
@@ -63,7 +64,8 @@ def render(messages, tokenizer):
     ids, mask = [], []
     for message in messages:
         # Content is encoded as plain text: nobody can forge a special token. What the assistant
-        # or the tool says ends with <|end|>. The assistant's call of the tool is trained, too.
+        # or the tool says ends with <|end|>. The assistant's call of the tool is trained, too. In
+        # a user's own file, what has the weight 0 is read and not imitated.
         text = tokenizer.encode(message["content"])
         speaks = message["role"] == "assistant"
         if message["role"] != "user":
@@ -491,8 +493,8 @@ def evaluate(model, base, tokenizer, args, words):
           *(f"{share:.2f}" for share in curve.values()))
     systems = slow_and_fast(model, tokenizer, n, args.seed)
     print("\nSystem 1 and 2, share right    in one go    in steps or by calculator")
-    for what in ("sums", "products"):
-        fast, slow = (x for name, x in systems.items() if name.startswith(what))
+    for what, slowly in (("sums", "in steps"), ("products", "by calculator")):
+        fast, slow = systems[f"{what} in one go"], systems[f"{what} {slowly}"]
         print(f"  {what:29s}{fast:8.2f}{slow:17.2f}")
     print()
     return metrics | curve | systems | with_and_without(model, tokenizer, n, args.seed)
