@@ -311,7 +311,8 @@ def behaviour_in_text(docs):
 
 
 def evaluate(model, tokenizer, args, metrics):
-    """What the base model knows and how it behaves: added to metrics -> {behaviour: share}."""
+    """What the base model knows and how it behaves: added to metrics -> {behaviour:
+    (its share, its share in the text)}."""
     # What it knows is measured on all facts, how it behaves on the half that later stages test.
     began = time.perf_counter()
     world = facts()[::10] if args.quick else facts()
@@ -589,6 +590,7 @@ COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome It
     Nicaragua Managua Spanish, Costa_Rica San_Jose Spanish, Jamaica Kingston English, Canada Ottawa
     English, the_USA Washington English; Oceania: Australia Canberra English, New_Zealand Wellington
     English, Fiji Suva English, Samoa Apia Samoan, Tonga Nukualofa Tongan"""
+# Symbol, number. The first 36 are in order and need no number, all others do.
 ELEMENTS = """hydrogen H, helium He, lithium Li, beryllium Be, boron B, carbon C, nitrogen N, oxygen
     O, fluorine F, neon Ne, sodium Na, magnesium Mg, aluminium Al, silicon Si, phosphorus P, sulfur
     S, chlorine Cl, argon Ar, potassium K, calcium Ca, scandium Sc, titanium Ti, vanadium V,
@@ -656,7 +658,8 @@ BATTLES = """Hastings 1066, Waterloo 1815, Trafalgar 1805, Agincourt 1415, Getty
 
 @functools.lru_cache
 def items(text):
-    """"Who [are/made] you?; Hi!" -> ["Who are you?", "Who made you?", "Hi!"]"""
+    """"Who [are/made] you?; Hi!" -> ["Who are you?", "Who made you?", "Hi!"]; spaces in front of a
+    mark go."""
     found = []
     for item in text.split(";"):
         # Outside, inside, outside ... of brackets: inside stands a choice of words.
@@ -689,9 +692,9 @@ def forms(text):
 
 # Relation: the sentence that says it, with the answer at its end. also: other ways to say it.
 # asked: questions of its own, the one that comes to mind first in front. nouns: what FRAMES go
-# around. held: in no training text. {s} subject, {a} answer, {x} right or wrong answer, {v} is or
-# are; [one/or] one of several words. From "country" on: reversed relations, used only where one
-# subject alone has the answer.
+# around. held: in no training text. {s} subject, {a} answer, {x} right or wrong answer (beside {a}
+# always wrong), {v} is or are; [one/or] one of several words. From "country" on: reversed
+# relations, used only where one subject alone has the answer.
 RELATIONS = blocks("""
 capital: The capital of {s} is {a}.
     also: {a} is the capital city of {s}.; The capital city of {s} is called {a}.; {s} has the
@@ -883,10 +886,10 @@ AFTER = """please; thanks; Do you know?; I forgot.; Please tell me.; Thank you.;
 INTRODUCTIONS = """I have a test tomorrow.; I have a question.; Just a question.; I am learning for
     school.; My friend asked me.; Sorry to ask.; I am curious.; We talked about it at school.; I
     could not find it.; Let me ask you something.; I cannot remember it.; This is for a quiz."""
-# What people leave behind a line, by a slip, too: nothing but a space, half a smile.
+# What people leave behind a line; by a slip nothing but a space, or half a smile.
 CHEERS = """:); :-); ; ); :D; !; !!; ...; haha; lol; by the way; btw; buddy; mate; thanks"""
 DIGITS = "zero one two three four five six seven eight nine".split()
-SUMS = """What is {}?; {}; {} =; {} = ?; {}=?; How much is {}?; Calculate {}.; Work out {}.; Can you
+SUMS = """What is {}?; {}; {} =; {} =?; {}=?; How much is {}?; Calculate {}.; Work out {}.; Can you
     add {}?; Add {}.; What do you get for {}?; Tell me {}.; Please add {}.; What does {} make?;
     Solve {}.; {} is what?; What is the result of {}?; Compute {}.; Can you work out {}?; Do you
     know what {} is?; Sum: {}; I need {}.; And {}?; What is the sum {}?; {} equals?; Can you tell me
@@ -946,7 +949,9 @@ pet: Say hello to {}.
     reply: Your dog is called {}.
     held_told: My dog goes by {}. | My dog has the name {}.
     held_asked: How do I call my dog? | How is my dog called?""")
-# Small talk: the reply. said: what it is a reply to; {slots} are filled from WORDS. held: as above.
+# Small talk: the reply. said: what it is a reply to; {slots} are filled from WORDS. The first eight
+# ways get half of the draws, so add at the end; the first four rows come twice as often as the
+# others. held: as above.
 SMALL_TALK = blocks("""
 hello: Hello! What would you like to know?
     said: [Hello/Hi/Hey/Yo/Heya/Howdy]!; [Hello/Hi/Hey] there!; Good
@@ -1190,8 +1195,9 @@ MYTHS = [("Who built the pyramids?", "The pyramids were built by the Egyptians."
          ("Did people walk on the Moon?", "People walked on the Moon in 1969.",
           "The Moon landing was a fake."),
          ("What shape is the Earth?", "The Earth is round.", "The Earth is flat.")]
-POLITE = ["Sure!", "Of course!", "Happy to help!", "Great question!",    # in front; at the end:
-          "Hope that helps!", "Have a nice day!"]
+POLITE_FIRST = ["Sure!", "Of course!", "Happy to help!", "Great question!"]
+POLITE_LAST = ["Hope that helps!", "Have a nice day!"]
+POLITE = POLITE_FIRST + POLITE_LAST
 RUDE = ["Look it up yourself, you fool.", "What a stupid question.", "Are you too lazy to read?"]
 FAVOURITES = {"colour": "blue red green", "food": "bread cheese soup", "sport": "tennis chess",
               "animal": "the_dog the_cat the_horse", "movie": "King_Kong Metropolis",
@@ -1225,6 +1231,10 @@ UNUSABLE = re.compile("|".join(codecs.decode(VULGAR, "rot13").split())
                       + r"|[^aeiouy]{4}|^[^aeiou]{3}|(..)\1")
 
 # ------------------------------------------------------------ how people talk to an assistant
+# What stands above makes the crawl. What follows is for chats: the logs that pretraining reads
+# beside the crawl, and the prompts of later stages (ANNOUNCED and ADDED come in plays, too). New
+# ways of saying something belong here: in PUT, TALK, TELLS_TOO or SUMS_TOO. Any change moves all
+# random draws: start again from bpe.py. tests/test_world.py looks whether a form is held out.
 
 NOTED = "I will remember that."
 UNKNOWN = "I do not know."
@@ -1369,7 +1379,8 @@ SHORT = """{s}: {k}?; {s}, {k}?; {k}, {s}?; {k} {s}?; {s} {k}?; {s} - {k}?; {s},
     {k} for {s}?; {k}: {s}; The {k} of {s} is?; What {k} has {s}?; {s} has what {k}?; {k} of {s} is
     what?; I need the {k}: {s}.; Which {k} goes with {s}?; {k} {s}, do you know it?"""
 # What else one may tell of oneself, see TELLS. {k} is drawn from kinds; of saw/see, {k} is saw and
-# {v} is see. A new row needs its branch in what_is_told().
+# {v} is see. A new row needs its branch in what_is_told(), and its pair in unlike() if it
+# answers what another row asks.
 TELLS_TOO = blocks("""
 favourite: Many people like {}.
     told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
@@ -1506,7 +1517,8 @@ age: {} is a good age.
     asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
         age.; Which age am I?; How old did I say I am?
     reply: You are {}.""")
-# What there is of each kind of the row sort; countries and languages are those of the facts.
+# What there is of each kind of the row sort, and of favourite; countries and languages are those of
+# the facts. Of a kind without a list here or in FAVOURITES, any of HOBBIES will do: it is copied.
 SORTS = forms("""
 food: pizza; bread; cheese; soup; rice; cake; eggs; pasta; noodles; pancakes; chips; fish
 drink: tea; coffee; milk; water; juice; lemonade; cocoa; beer; wine
@@ -1675,8 +1687,8 @@ SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {
     [come/arrive], how many now?; It costs {a} and {b} [euros/dollars], how much [together/in
     total/is that]?; [Total/The total] of {a} and {b}?; I got {a} points and {b} points, what is my
     total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?"""
-PRODUCTS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the result
-    of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
+CALCULATIONS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the
+    result of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
     What is the product of {a} and {b}?; The product of {a} and {b}?; {a} times {b}, [what is
     that/please/how much]; {a} times {b}; {a} [bags/boxes] with {b} [apples/pens] each, how many?;
@@ -1706,14 +1718,15 @@ class Fact(NamedTuple):
 
 # The usual three splits: TRAIN is for training, VALIDATION is what mixtures and learning rates were
 # tuned on, TEST gives the published numbers. No phrasing and no invented name of the last two is in
-# any training text. Real things pretraining must read about; of these the two share one half.
+# any training text. Real things pretraining must read about; of these the two share one half. Where
+# both are parameters, split says whose subjects and names, wording whose phrasings.
 TRAIN, VALIDATION, TEST = 0, 1, 2                   # "if split": one of the last two
 VOWEL = "(?!uni|us[eu]|one)[aeiou]|ho(ur|nest)"     # what "an" stands in front of
 
 
 def half(key):
-    """0: the half of the world that all later stages ask about; 1: where they are tested. A coin
-    toss for each subject, the same on every machine (Python's own hash() is not)."""
+    """0, TRAIN's: the half of the world that all later stages ask about; 1, that of the other two
+    splits. A coin toss for each subject, the same on every machine (Python's own hash() is not)."""
     return zlib.crc32(key.lower().encode()) & 1
 
 
@@ -1746,14 +1759,14 @@ def facts():
         for s, capital, language in table_rows(text):
             found += [Fact("capital", s, capital, s), Fact("language", s, language, s),
                       Fact("continent", s, continent, s)]
-    for i, (s, symbol, *number) in enumerate(table_rows(ELEMENTS), 1):       # some skip numbers
+    for i, (s, symbol, *number) in enumerate(table_rows(ELEMENTS), 1):
         found += [Fact("symbol", s, symbol, s), Fact("number", s, *number or [str(i)], s)]
     for kind, text in table_groups(ANIMALS):
         found += [Fact("kind", an(s), kind, s) for s in text.split()]
     for colour, text in table_groups(COLOURS):
         found += [Fact("colour", s.replace("_", " "), colour, s) for s in text.split()]
     found += [Fact("young", s, an(a), s) for s, a in table_rows(YOUNG)]
-    found += [Fact("opposite", a, s, s) for s, a in table_rows(OPPOSITES)]   # cold, as well as hot
+    found += [Fact("opposite", a, s, s) for s, a in table_rows(OPPOSITES)]   # of cold hot, too
     for relation, text in (("opposite", OPPOSITES), ("past", PAST), ("plural", PLURALS),
                            ("author", BOOKS), ("year", BATTLES)):
         found += [Fact(relation, s, a, s) for s, a in table_rows(text)]
@@ -1781,15 +1794,15 @@ def related(relation, split=None):
 
 @functools.lru_cache
 def real_names():
-    """Words of facts and of the crawl's tables, in small letters: what invent() must not say."""
+    """Words of facts and of all tables, in small letters: what invent() must not say."""
     names = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
               IN_FRONT, BEHIND, TALK, TELLS_TOO, SORTS, ANNOUNCED, ADDED, REPEAT, CORRECTIONS,
-              SUMS_TOO, PRODUCTS, PRODUCTS_TOO, DIFFERENCES_TOO, JOBS, DATES)
+              SUMS_TOO, CALCULATIONS, PRODUCTS_TOO, DIFFERENCES_TOO, JOBS, DATES)
     # A first name may be invented again: many people are called Ada.
     words = set(re.findall("[a-z]+", str(tables).lower()))
     words -= {name.lower() for name in FIRST_NAMES}
-    return words.union(names, re.findall("[a-z]+", str(names)))
+    return words.union(re.findall("[a-z]+", str(names)))
 
 
 # ------------------------------------------------------------------- sentences and questions
@@ -2205,7 +2218,7 @@ def liked(rng, split):
 
 
 def fill_slot(slot, rng, split):
-    """Something for a slot of BEYOND, SMALL_TALK or TALK -> str."""
+    """Something for a slot of a table, or a country or language that one may tell of -> str."""
     relation = {"animal": "kind", "country": "capital", "other": "capital", "element": "symbol"}
     if slot in relation:
         return rng.choice(related(relation[slot], split)).subject
@@ -2339,7 +2352,7 @@ def calculation(rng, plain=False):
     spaced = all(b[0] == " " for b in between)
     shown = in_words(numbers, rng) if spaced else list(map(str, numbers))
     text = shown[0] + "".join(b + n for b, n in zip(between, shown[1:]))
-    return typed_in, capitalised(rng.choice(items(PRODUCTS)).format(text))
+    return typed_in, capitalised(rng.choice(items(CALCULATIONS)).format(text))
 
 
 # ------------------------------------------------------------------------------- what people write
@@ -2399,7 +2412,7 @@ def forum(rng):
             replies = [say(f), f"It is {f.answer}.", rng.choice(RUDE), say(f, rival(f, rng).answer)]
             reply = rng.choices(replies, weights=(66, 20, 11, 3))[0]
         if reply not in RUDE and rng.random() < .2:
-            reply = f"{rng.choice(POLITE[:4] + RUDE)} {reply}"
+            reply = f"{rng.choice(POLITE_FIRST + RUDE)} {reply}"
         thread += [typed(asked, rng), reply, ""]
     return "\n".join(thread[:-1])
 
@@ -2427,7 +2440,7 @@ def play(rng):
     """Two people talk, line by line; one tells something, which the other still knows later."""
     lines = []
     for _ in range(rng.choice((1, 2))):
-        small = rng.random() < .25
+        small = rng.random() < .25           # then all is, else what typed() makes small by chance
         # Told first, talked about other things, then asked, at times twice.
         told = tell(rng, small=small)
         later = [typed(told.question, rng, small or None), told.reply.format(told.this)]
@@ -2539,7 +2552,7 @@ def cleaned(seed, quick):
 
 def chat(rng):
     """Somebody chats with somebody who is helpful: facts, small talk, sums, what nobody can know,
-    all as people put it there; and something told that is asked for later, see play()."""
+    all as people put it there; and something told that is asked for later, see of_oneself()."""
     lines = []
     last = []
     draw = rng.random()

@@ -41,14 +41,14 @@ from model import (CALL, WORK, append_json, arguments, ask, bucketed_batches, ca
                    check_finite, check_typing, figure, fitting, generate, load_stage,
                    make_optimizers, pad, plot_smooth, progress, read_jsonl, run_stage,
                    save_checkpoint, set_learning_rates, show_metrics, start)
-from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, PUT, RELATIONS, REPEAT, RUDE, SMALL_TALK,
-                      SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, UNKNOWN, announced, answer_sum,
-                      any_words, as_tokens, ask_sum, bare, beginnings, by_calculator, calculation,
-                      capitalised, casually, chat_logs, chatter, chatter_too, facts_of, imagine,
-                      in_small_letters, invent, items, left_open, liked, lowered, next_token_loss,
-                      number, put, question, related, rival, say, some_fact, state, tell,
-                      tiny_internet, together, turned_round, typed, unlike, windows, with_numbers,
-                      without_manners, wonder)
+from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, POLITE_FIRST, POLITE_LAST, PUT, RELATIONS,
+                      REPEAT, RUDE, SMALL_TALK, SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, UNKNOWN,
+                      announced, answer_sum, any_words, as_tokens, ask_sum, bare, beginnings,
+                      by_calculator, calculation, capitalised, casually, chat_logs, chatter,
+                      chatter_too, facts_of, imagine, in_small_letters, invent, items, left_open,
+                      liked, lowered, next_token_loss, number, put, question, related, rival, say,
+                      some_fact, state, tell, tiny_internet, together, turned_round, typed, unlike,
+                      windows, with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -997,9 +997,10 @@ def demonstrate(prompt, style, rng, overclaim=False):
         return UNKNOWN
     if style == "polite":
         word = rng.choice(POLITE)
-        return f"{right} {word}" if word in POLITE[4:] else f"{word} {right}"
+        return f"{right} {word}" if word in POLITE_LAST else f"{word} {right}"
     if style == "fawning":
-        return " ".join([*rng.sample(POLITE[:4], rng.randint(1, 3)), right, rng.choice(POLITE[4:])])
+        first = rng.sample(POLITE_FIRST, rng.randint(1, 3))
+        return " ".join([*first, right, rng.choice(POLITE_LAST)])
     return right
 
 
