@@ -15,6 +15,7 @@ digits stand one by one, so that a tiny model can learn to add.
 """
 import argparse
 import base64
+import contextlib
 import gc
 import glob
 import heapq
@@ -370,7 +371,9 @@ def write_file(path, data):
     """bytes -> a file; until it is complete, an older file of that name stays as it was."""
     new = Path(f"{path}.{os.getpid()}.tmp")
     for old in Path(path).parent.glob(f"{glob.escape(Path(path).name)}.*.tmp"):
-        old.unlink(missing_ok=True)                          # of a run that was killed
+        with contextlib.suppress(FileNotFoundError):         # it may get its name just now
+            if time.time() - old.stat().st_mtime > 3600:     # of a run that was killed
+                old.unlink()
     try:
         with open(new, "wb") as file:
             file.write(data)
@@ -402,7 +405,10 @@ def save_picture(figure, path):
 
 
 def print_anything():
-    """What a terminal or a file cannot show, a Chinese character say, is printed as \\u...."""
+    """What a terminal or a file cannot show, a Chinese character say, is printed as \\u....; where
+    the screen is closed, as by >&-, all is lost."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
 

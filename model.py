@@ -502,8 +502,10 @@ def load_checkpoint(path, device="cpu"):
         return model, tokenizer, dict(data["extra"])
     except FileNotFoundError:
         path = Path(path)
-        stage = path.stem if path.stem in ("sft", "reward", "ppo") else "pretrain"
-        refuse(f"{path} is missing: python {stage}.py --out {path.parent} makes it")
+        if path.name not in [f"{stage}.pt" for stage in "pretrain masked sft reward ppo".split()]:
+            refuse(f"{path} is missing, and no stage makes a file of that name: is it misspelt?")
+        maker = f"{path.stem}.py" if path.stem != "masked" else "pretrain.py --masked"
+        refuse(f"{path} is missing: python {maker} --out {path.parent} makes it")
     except Exception as error:               # a foreign or cut file can fail in any way
         refuse(f"{path} is not a whole checkpoint of this project: {type(error).__name__}")
 
@@ -717,6 +719,8 @@ def read_jsonl(path, parse):
 
 def ask(question):
     """What a person types, without spaces around it -> str; again, if it is not UTF-8 text."""
+    if sys.stdin is None:                                    # closed, as by <&-
+        raise EOFError
     if getattr(sys.stdin, "errors", None) == "strict":       # once, before anything is read
         sys.stdin.reconfigure(errors="surrogateescape")      # bytes come through as half letters
     while re.search("[\ud800-\udfff]", line := input(question).strip()):
@@ -949,4 +953,4 @@ if __name__ == "__main__":
     # Who reads along may stop early, as in python model.py ... | head.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    main()
+    run_stage(main)

@@ -39,8 +39,9 @@ import torch.nn.functional as F
 
 from bpe import BPE, read_texts, refuse, save_picture, text_files
 from model import (CALL, WORK, GPT, GPTConfig, arguments, calculate, check_device, check_finite,
-                   check_specials, figure, generate, load_checkpoint, make_optimizers, plot_smooth,
-                   progress, run_stage, save_checkpoint, set_learning_rates, show_metrics, start)
+                   check_specials, figure, generate, load_checkpoint, load_stage, make_optimizers,
+                   plot_smooth, progress, run_stage, save_checkpoint, set_learning_rates,
+                   show_metrics, start)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -116,6 +117,7 @@ def main(argv=None):
     if args.quick:
         args.steps = min(args.steps, 20)
     tokenizer = load_tokenizer(out / "tokenizer.json")
+    begun = settings(args, tokenizer)
     tokens, val = load_tokens(args, tokenizer, out)
     if min(len(tokens), len(val)) < args.block + 2:
         refuse(f"too little text: {len(val)} held-out tokens do not fill a --block of {args.block}")
@@ -129,9 +131,8 @@ def main(argv=None):
           + ", ".join(f"{name} {loss:.2f}" for name, loss in guesses.items()))
 
     # Train, or go on training where an earlier run was interrupted.
-    first, history, seconds = 0, [], 0.0             # history: [step, loss, held-out loss or None]
-    if args.resume:
-        first, history, seconds = load_partial(out, args, model, optimizers)
+    # history: [step, loss, held-out loss or None]
+    first, history, seconds = load_partial(out, args.resume, begun, model, optimizers)
     clock = time.perf_counter()
     places = beginnings(tokens, tokenizer, args.block)
     for step, loss in train(model, optimizers, tokens, places, args, first, rank, world_size):
@@ -146,7 +147,7 @@ def main(argv=None):
             history[-1][2] = val_loss(model, val, args.block)
             print(f"   held-out loss {history[-1][2]:.3f}   {make_up(model, tokenizer, step)!r}")
             if rank == 0:
-                save_partial(out, args, step, history, seconds, tokenizer, model, optimizers)
+                save_partial(out, begun, step, history, seconds, tokenizer, model, optimizers)
         clock = time.perf_counter()
 
     metrics = guesses | {name: x * world_size for name, x in WORK.items()} | {
@@ -413,7 +414,8 @@ def fill_gaps(model, base, tokenizer, world):
 def main_masked(args, tokenizer, tokens, model, optimizers, out):
     """--masked: out/masked.pt, and how it fills gaps beside out/pretrain.pt."""
     # What it will be compared with: looked for before the training, not after it.
-    base = None if args.data else load_checkpoint(out / "pretrain.pt", model.wte.weight.device)[0]
+    base = None if args.data else load_stage(out / "pretrain.pt", "pretrain",
+                                             model.wte.weight.device, like=tokenizer)[0]
     places = beginnings(tokens, tokenizer, args.block)
     began = time.perf_counter()
     for step, loss in train_masked(model, optimizers, tokens, places, tokenizer, args):
@@ -439,9 +441,9 @@ def as_tokens(docs, tokenizer):
 
 
 def files_with_text(path):
-    """Those of text_files() that are not empty -> [(name, size, time), ...]."""
-    return [(str(f), f.stat().st_size, f.stat().st_mtime_ns)
-            for f in text_files(path) if f.is_file() and f.stat().st_size]
+    """Those of text_files() that hold more than a byte order mark -> [(name, size, time), ...]."""
+    return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in text_files(path)
+            if f.is_file() and f.open("rb").read(4) not in (b"", codecs.BOM_UTF8)]
 
 
 def load_tokens(args, tokenizer, out):
@@ -498,29 +500,32 @@ def tokenise(path, files, tokenizer, dtype, train_file, val_file):
         end.tofile(train_file if cut == len(text) else val_file)
 
 
-def settings(args, out):
+def settings(args, tokenizer):
     """What a run depends on: its flags, its tokenizer and its text. --resume refuses others."""
     # Files count by name, size and time, the tokenizer by its content.
     flags = {name: value for name, value in vars(args).items() if name not in ("resume", "out")}
-    flags["tokenizer"] = zlib.crc32((out / "tokenizer.json").read_bytes())
+    flags["tokenizer"] = zlib.crc32(repr(tokenizer.to_dict()).encode())
     flags["files"] = files_with_text(args.data) if args.data else []
     return flags
 
 
-def save_partial(out, args, step, history, seconds, tokenizer, model, optimizers):
-    """All that --resume needs to go on as if nothing had happened."""
+def save_partial(out, begun, step, history, seconds, tokenizer, model, optimizers):
+    """All that --resume needs to go on as if nothing had happened; begun: the run's settings."""
     save_checkpoint(out / "pretrain-partial.pt", model, tokenizer, stage="partial", step=step,
-                    history=history, seconds=seconds, work=WORK, settings=settings(args, out),
+                    history=history, seconds=seconds, work=WORK, settings=begun,
                     optimizers=[optimizer.state_dict() for optimizer in optimizers])
 
 
-def load_partial(out, args, model, optimizers):
-    """model and optimizers as save_partial left them -> steps done, history, seconds."""
+def load_partial(out, resume, begun, model, optimizers):
+    """model and optimizers as save_partial left them -> steps done, history, seconds; nothing
+    without resume."""
+    if not resume:
+        return 0, [], 0.0
     path = out / "pretrain-partial.pt"
     if not path.exists():
         refuse(f"nothing to resume: {path} is missing; go without --resume")
     saved, _, extra = load_checkpoint(path)
-    if extra.get("settings") != settings(args, out):
+    if extra.get("settings") != begun:
         refuse(f"{path} is of a run with other settings, or its input has changed since: repeat "
                "those, or go without --resume")
     model.load_state_dict(saved.state_dict())

@@ -36,7 +36,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bpe import paint, save_picture
+from bpe import paint, print_anything, save_picture
 from model import (CALL, WORK, append_json, arguments, ask, bucketed_batches, calculate,
                    check_finite, check_typing, figure, fitting, generate, load_stage,
                    make_optimizers, pad, plot_smooth, progress, read_jsonl, run_stage,
@@ -602,7 +602,7 @@ def check_list(messages):
     """A list of messages, each with its text as one string -> the same, tidied; else ValueError."""
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
         raise ValueError('messages are a list of {"role": .., "content": ..} (a prompt or an '
-                         f"answer may be text), not {messages!r}")
+                         f"answer may be text), not {messages!r:.99}")
     # What is null counts as absent, as in a row.
     messages = [{name: x for name, x in m.items() if x is not None} for m in messages]
     for m in messages:
@@ -623,13 +623,14 @@ def demonstrate_yourself(path):
     """Asks a person for the answers to prompts of the tiny world; appends conversations to path."""
     rng = random.Random()
     count = 0
+    print_anything()
     print("You play the assistant. Write the best answer; an empty line skips, q ends.")
     try:
         while True:
             messages = make_prompt(rng, TRAIN).messages
             print("\n" + "\n".join(f"{m['role']}: {m['content']}" for m in messages))
             text = ask("assistant> ")
-            if text == "q":
+            if text.lower() == "q":
                 break
             if text:
                 append_json(path, {"messages": [*messages, assistant(text)]})

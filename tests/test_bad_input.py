@@ -472,13 +472,58 @@ def test_chat_tokens_start_from_a_line_end_that_the_text_has(tokenizer):
 
 # --------------------------------------------------------------------------- screen and keyboard
 
-def test_a_byte_that_is_not_text_does_not_end_the_chat(home):
+@pytest.mark.parametrize("name, said", [("pretrain", "pretrain.py --out"), ("ppo", "ppo.py --out"),
+                                        ("masked", "pretrain.py --masked --out"),
+                                        ("nope", "misspelt")])
+def test_a_missing_checkpoint_is_named_with_what_makes_it(refused, home, name, said):
+    (home / f"out/{name}.pt").unlink(missing_ok=True)
+    assert said in refused(model.main, [f"out/{name}.pt"])
+
+
+def test_a_file_that_holds_a_byte_order_mark_alone_is_no_text(home):
+    """An editor's empty file among others: bpe.py and pretrain.py skip it."""
+    (home / "texts").mkdir()
+    (home / "texts/a.txt").write_text(tiny.TEXT)
+    (home / "texts/b.txt").write_bytes(b"\xef\xbb\xbf")
+    tiny.run("pretrain", "--data texts --steps 1")
+
+
+def keyboard(monkeypatch, typed, errors="strict"):
+    """What is typed, as bytes; strict, as most terminals read it, or as UTF-8 mode does."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8", errors))
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_byte_that_is_not_text_does_not_end_the_chat(home, monkeypatch, capsys, errors):
     """Hi, then a line of Latin-1, then Hi: two answers, and a line that says what is wrong."""
-    command = [sys.executable, str(pathlib.Path(model.__file__)), "out/sft.pt", "--max-tokens", "2"]
-    done = subprocess.run(command, input=b"Hi\ncaf\xe9\nHi\n", capture_output=True,
-                          env=os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"})
-    assert done.returncode == 0 and b"Traceback" not in done.stderr
-    assert done.stdout.count(b"not UTF-8") == 1 and done.stdout.count(b"you>") == 4
+    keyboard(monkeypatch, b"Hi\ncaf\xe9\nHi\n", errors)
+    model.main(["out/sft.pt", "--max-tokens", "2"])
+    out = capsys.readouterr().out
+    assert out.count("not UTF-8") == 1 and out.count("you>") == 4
+
+
+def test_a_closed_keyboard_or_screen_ends_nothing_with_a_traceback(home, monkeypatch, capsys):
+    """As by <&- and >&- in a shell: the one is the end of the chat, the other is not missed."""
+    monkeypatch.setattr(sys, "stdin", None)
+    model.main(["out/sft.pt"])
+    sft.main(["--demonstrate", "mine.jsonl"])
+    assert "0 demonstrations" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdout", None)
+    bpe.main(["--data", "text.txt", "--vocab", "300", "--out", "w"])
+    assert bpe.BPE.load("w/tokenizer.json").vocab_size == 300
+
+
+def test_a_screen_that_fails_is_one_line(home, monkeypatch, capsys):
+    """python model.py ... > file on a full disk"""
+    def full(text):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(signal, "signal", lambda *args: None)
+    monkeypatch.setattr(sys, "argv", ["model.py", "out/sft.pt", "--prompt", "Hi"])
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=full, flush=lambda: None))
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(model.__file__, run_name="__main__")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: the screen: No space left on device\n"
 
 
 def test_a_byte_that_is_not_text_does_not_end_labeling(tmp_path, monkeypatch, capsys):
@@ -501,12 +546,11 @@ def test_every_stage_runs_where_its_failures_are_one_line(monkeypatch, stage):
     assert [main.__code__.co_filename for main in mains] == [stage.__file__]
 
 
-def test_a_byte_that_is_not_text_does_not_end_a_demonstration(home):
+def test_a_byte_that_is_not_text_does_not_end_a_demonstration(home, monkeypatch, capsys):
     """Where the keyboard is read strictly: the answer is asked for again, and kept."""
-    command = [sys.executable, str(pathlib.Path(sft.__file__)), "--demonstrate", "mine.jsonl"]
-    done = subprocess.run(command, input=b"caf\xe9\nBye\nq\n", capture_output=True,
-                          env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"})
-    assert done.returncode == 0 and done.stdout.count(b"not UTF-8") == 1
+    keyboard(monkeypatch, b"caf\xe9\nBye\nQ\n")
+    sft.main(["--demonstrate", "mine.jsonl"])
+    assert capsys.readouterr().out.count("not UTF-8") == 1
     chat, = model.read_jsonl("mine.jsonl", sft.as_messages)
     assert chat[-1]["content"] == "Bye"
 

@@ -11,6 +11,7 @@ The chunks are "hug" x 1, " hug" x 2, " pug" x 2, " bug" x 1: the first word has
 """
 import base64
 import json
+import os
 import random
 import sys
 import types
@@ -541,6 +542,9 @@ def test_a_picture_is_whole_or_the_old_one_stays(tmp_path):
 
 
 def test_what_a_killed_run_has_left_is_cleared_by_the_next(tmp_path):
-    (tmp_path / "a.json.123.tmp").write_bytes(b"half")
+    """But not what another run, still alive, is just writing."""
+    for old, time in (("a.json.123.tmp", 0), ("a.json.124.tmp", None)):
+        (tmp_path / old).write_bytes(b"half")
+        os.utime(tmp_path / old, time if time is None else (time, time))
     bpe.write_file(tmp_path / "a.json", b"whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.json.124.tmp"}

@@ -324,11 +324,20 @@ def test_masked_training_reads_no_chats(home):
     assert list(everything[len(crawl):]) == list(chats)
 
 
-def test_masked_training_looks_for_the_base_model_before_it_begins(refused, home, monkeypatch):
-    (home / "out/pretrain.pt").unlink()
+@pytest.mark.parametrize("base, said", [(None, "pretrain.pt is missing"), ("sft", "not pretrain"),
+                                        ("pretrain", "tokenizer")])
+def test_masked_training_looks_at_the_base_model_before_it_begins(refused, home, monkeypatch, base,
+                                                                  said):
+    """It must be there, of that stage, and of the tokenizer that is there now."""
+    if base is None:
+        (home / "out/pretrain.pt").unlink()
+    else:
+        (home / "out/pretrain.pt").write_bytes((home / f"out/{base}.pt").read_bytes())
+    if base == "pretrain":
+        bpe.BPE.train([tiny.TEXT[::-1]], 320).save("out/tokenizer.json")
     monkeypatch.setattr(pretrain, "train_masked", None)
     flags = ["--masked", "--quick", "--device", "cpu", "--block", "32", "--width", "32"]
-    assert "pretrain.pt is missing" in refused(pretrain.main, flags)
+    assert said in refused(pretrain.main, flags)
 
 
 def test_behaviour_is_that_of_people_in_the_text():

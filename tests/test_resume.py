@@ -84,6 +84,17 @@ def test_another_tokenizer_is_refused(home, monkeypatch, refused, vocab):
     refused(tiny.run, "pretrain", "--resume")
 
 
+def test_a_tokenizer_that_changes_during_the_run_is_refused(home, monkeypatch, refused):
+    """bpe.py was run into the same folder meanwhile: the weights are of the one it began with."""
+    def learns_another(*args):
+        bpe.BPE.train([tiny.TEXT[::-1]], 320).save("out/tokenizer.json")
+        return ""
+    with monkeypatch.context() as patch:
+        patch.setattr(pretrain, "make_up", learns_another)   # called before each save
+        interrupt(patch)
+    assert "settings" in refused(tiny.run, "pretrain", "--resume")
+
+
 def test_a_changed_text_is_refused(home, monkeypatch, refused):
     interrupt(monkeypatch)
     (home / "text.txt").write_text(tiny.TEXT + "More.\n")
