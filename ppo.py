@@ -32,8 +32,8 @@ article 1: the sauce (the data) of this stage is prompts alone, the topping what
 Simpler than InstructGPT: all answers form one batch, and what was sampled in fp32 is scored in bf16
 where that is fast. Against what RLHF makes worse InstructGPT mixes pretraining text in; here the
 weights that are saved lie --alpha of the way from SFT's to the last iteration's (step_back).
-For the first --warm-up iterations only the critic learns: the reward model, of which it is a copy,
-has learned to judge finished answers alone.
+For the first --warm-up iterations only the critic learns: it starts as a copy of the reward model,
+which has read finished answers alone, so what it says in the middle of one is worthless as yet.
 
     python ppo.py                   a few minutes on two cores, then the final table: gold rises
                                     from 0.75 to 1.22
@@ -106,8 +106,8 @@ def gae(rewards, values, mask, gamma=1.0, lam=0.95):
     much better the answer turned out, from token t on, than the critic V expected (article 4
     compares with all other possible answers: their mean is what V estimates). lam = 1 believes what
     was really earned, which is right on average but noisy; lam = 0 believes the critic's next
-    value, which is calm but as wrong as the critic. After the last token V is 0; outside of the
-    mask r, V and A are 0.
+    value, which is calm but as wrong as the critic. gamma = 1: a later reward counts in full. After
+    the last token V is 0; outside of the mask r, V and A are 0.
     """
     rewards, values = rewards * mask, values * mask
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], 1)

@@ -16,10 +16,9 @@ Simpler than InstructGPT: 22,400 conversations with short answers, made by a see
 people wrote some 13,000 demonstrations, far more varied.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer:
-                                    99 % of the facts are right, and of 93 % of the invented names
-                                    it admits that it does not know them
-    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: then of 25 % of
-                                    them
+                                    99 % of the facts are right, and of invented names it says in
+                                    93 % that it does not know them
+    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: then in 25 %
     python sft.py --demonstrate FILE
                                     you answer: asks for the ideal answer, appends to FILE
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -85,9 +84,10 @@ def render_prompt(messages, tokenizer):
 def sft_loss(logits, ids, mask):
     """-sum(mask * log p) / sum(mask): one mean over the assistant tokens of the batch.
 
-    logits (B,T,V), ids and mask (B,T); logits at t predict ids at t + 1. InstructGPT 3.5;
-    article 2, 'SFT Mathematical Formulation'.
+    logits (B,T,V), of B chats, T tokens and V words of the vocabulary; ids and mask (B,T). logits
+    at t predict ids at t + 1. InstructGPT 3.5; article 2, 'SFT Mathematical Formulation'.
     """
+    # Cross-entropy is -log p.
     logp = -F.cross_entropy(logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none")
     mask = mask[:, 1:].float()
     return -(mask * logp).sum() / mask.sum()
@@ -178,7 +178,8 @@ def main(argv=None):
 
 
 def copy_line_end(model, tokenizer):
-    """A chat's special tokens, which pretraining never met, start as copies of a line's end."""
+    """A chat's special tokens, which pretraining never met, start as copies of a line's end: in the
+    chats that it did read, that is where the other one begins to speak."""
     # A text from Windows may have no other line ends than \r\n, which then are a token.
     line_end = tokenizer.ranks.get(b"\r\n", tokenizer.ranks[b"\n"])
     with torch.no_grad():
