@@ -7,41 +7,42 @@ next. Reward model and critic put a single number on top of its last vectors (hi
 
     B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
-Departures from GPT-2, most of which let a laptop learn more in the same minutes. In brackets: the
-held-out loss of `pretrain.py --steps 700` without that one. It is the mean of three seeds (1.364
-nats with all but the share) or, with a *, of seed 0 in 32 bits (1.389 with all).
-In attention a token asks a question q, offers a key k to be found by, and hands over a value v.
-- rotary positions (RoPE), no table to learn (1.434*): a score depends on how far apart two tokens
+Reading order: GPT, pick, generate. Below the banner "running a stage" stands what all stages need
+and no article mentions; at the end, a calculator as a tool, and a chat in the terminal.
+
+Departures from GPT-2, most of which let a laptop learn more in the same minutes. The number behind
+one is the held-out loss of `pretrain.py --steps 700` without it, in nats (seed 0, 32 bits). With
+all of them it is 1.389: what is above that has a use.
+
+In attention a token asks a question q, offers a key k to be found by, and hands over a value v. An
+embedding is a token's vector in a table; the head at the end compares with those of wte.
+- rotary positions (RoPE), no table to learn (1.434): a score depends on how far apart two tokens
   stand;
-- smear (1.403): the vectors of the three tokens before are added, with learned weights: in "Ada
+- smear (1.422): the vectors of the three tokens before are added, with learned weights: in "Ada
   Byron" the vector of Byron says that it stands after Ada, so that the first block can already find
   it;
-- match vectors (1.381): the way back to the two tokens before is wired in, not learned. In the
+- match vectors (1.393): the way back to the two tokens before is wired in, not learned. In the
   second block a table of its own adds to q what this token and the one before it are, and to k what
   the two before it are. So even untrained it mostly looks at what followed when these two stood
   here before, the more so the nearer that was; it has to learn only to say so. Names that were
   never seen before are copied;
-- a share: to v the same block adds the token's own embedding, normalised, times a learned number.
-  The head compares with embeddings, so what was found can be said, even a token so rare that its
-  value embedding is hardly trained. The loss is no lower (1.363 with it), but of 50 rare names and
-  words, told in three ways, the base model repeats 97 % instead of 91 (three seeds, whole
-  pretraining);
-- queries and keys are normalised before they are compared (1.395), so that no token drowns out the
+- a share (1.393): to v the same block adds the token's own embedding, normalised, times a learned
+  number. As the head compares with embeddings, what was found can be said, even a token so rare
+  that its value embedding is hardly trained: of 50 rare names and words, told in three ways, the
+  base model repeats 97 % instead of 91 (three seeds, whole pretraining);
+- queries and keys are normalised before they are compared (1.419), so that no token drowns out the
   others by a long vector;
-- value embeddings (1.407): in each block a table adds to a token's value v what that token always
+- value embeddings (1.413): in each block a table adds to a token's value v what that token always
   offers: x is a mixture by then, and what is to be copied, a name say, should arrive unmixed;
-- squared ReLU (1.395* with GELU);
-- no biases (1.381* with), LayerNorm without weights (1.379* with): less to read, at a price;
+- squared ReLU (1.395 with GELU);
+- no biases (1.381 with), LayerNorm without weights (1.379 with): less to read, at a price;
 - output projections start at zero, so that at first each block hands its input on untouched: no
-  gain (1.384* without);
+  gain (1.384 without);
 - a factor on all logits that is learned: one number by which PPO can make a model surer, and does
   (README, the walk);
 - no dropout: PPO compares log-probs of the same text, which must not be noisy;
 - blocks compute in bf16 where processor or GPU are faster so; the weights stay fp32 (README, how
   fast).
-
-Reading order: GPT, pick, generate. Below the banner "running a stage" stands what all stages need
-and no article mentions; at the end, a calculator as a tool, and a chat in the terminal.
 
     python model.py out/ppo.pt                             talk with what a stage has made
     python model.py out/pretrain.pt out/sft.pt out/ppo.pt  talk with several stages at once
