@@ -610,7 +610,7 @@ def check_list(messages):
         if not {"role", "content"} <= m.keys():
             raise ValueError(f"a message has role and content, not {', '.join(map(str, m))}")
         if not isinstance(m["content"], str):
-            raise ValueError("content is one text, not a list of parts")
+            raise ValueError(f"content is one text, not {m['content']!r:.60}")
         if m.get("weight", 1) not in (0, 1):
             raise ValueError("the weight of a message is 0 or 1")
     # A system message at the start is put in front of the first user's.

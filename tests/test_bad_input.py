@@ -437,7 +437,7 @@ def test_a_system_message_is_put_in_front_of_the_first_question():
 @pytest.mark.parametrize("row, said", [
     ({"conversations": [{"from": "human", "value": "Hi"}]}, "messages"),
     ({"instruction": "Hi", "output": "Hello!"}, "messages"),
-    ({"messages": [U, A | {"content": [{"type": "text", "text": "Hello!"}]}]}, "list of parts"),
+    ({"messages": [U, A | {"content": [{"type": "text", "text": "Hello!"}]}]}, "one text"),
     ({"messages": "Hi"}, "list of"), ({"messages": [["user", "Hi"]]}, "list of"),
     ({"messages": [{"from": "human", "value": "Hi"}]}, "role and content"),
     ({"messages": [U, A | {"weight": 0}]}, "weight 0"),
