@@ -425,7 +425,8 @@ def outcome(prompt, answer, words):
 
 
 def measure_tasks(answerers, seed, words, n=200, split=TEST):
-    """n prompts for each of TASKS, answered greedily -> {"task: name: outcome": share}.
+    """n prompts for each of TASKS (the same one may come again: some 156 of 200 facts in first
+    phrasings are different), answered greedily -> {"task: name: outcome": share}.
 
     answerers: {name: function of prompts and, for each, four examples of its task}; words: see
     vocabulary().
