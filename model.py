@@ -12,7 +12,7 @@ and no article mentions; at the end, a calculator as a tool, and a chat in the t
 
 Departures from GPT-2, most of which let a laptop learn more in the same minutes. The number behind
 one is the held-out loss of `pretrain.py --steps 700` without it, in nats (seed 0, 32 bits). With
-all of them it is 1.389: what is above that has a use.
+all of them it is 1.389: a higher number means that the departure helps.
 
 In attention a token asks a question q, offers a key k to be found by, and hands over a value v. An
 embedding is a token's vector in a table; the head at the end compares with those of wte.
@@ -111,7 +111,7 @@ def rotate(x, angle):
 
     angle (..,D/2) holds complex numbers of length 1: at position t, pair j turns by
     t / 10,000^(2j/D) radians. So the first pairs tell near places apart, the last ones far places,
-    and between a query at t and a key at s there remains a turn by what t - s alone decides.
+    and between a query at t and a key at s only the turn of t - s remains.
     """
     # Multiplying a complex number by one of length 1 turns it by that one's angle.
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))          # (..,D/2)
@@ -289,7 +289,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             logits = model(torch.tensor([prompt + answer]))[:, -1]      # (1,V), of what comes next
             answer += pick(logits, torch.rand(1), temperature).tolist()
 
-    So it looks for one prompt. Below, the same is done for many, and faster: skip it on a first
+    For one prompt that is all. Below, the same is done for many, and faster: skip it on a first
     reading. Temperature 0 is greedy: always the likeliest token. Computed in fp32: for so little
     work a step, bf16 would be slower.
     """

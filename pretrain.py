@@ -955,8 +955,8 @@ pet: Say hello to {}.
     held_told: My dog goes by {}. | My dog has the name {}.
     held_asked: How do I call my dog? | How is my dog called?""")
 # Small talk: the reply. said: what it is a reply to; {slots} are filled from WORDS. The first eight
-# ways get half of the draws, so add at the end; the first four rows come twice as often as the
-# others. held: as above.
+# ways get more than half of the draws, so add at the end; the first four rows come twice as often
+# as the others. held: as above.
 SMALL_TALK = blocks("""
 hello: Hello! What would you like to know?
     said: [Hello/Hi/Hey/Yo/Heya/Howdy]!; [Hello/Hi/Hey] there!; Good
@@ -2445,7 +2445,7 @@ def play(rng):
     """Two people talk, line by line; one tells something, which the other still knows later."""
     lines = []
     for _ in range(rng.choice((1, 2))):
-        small = rng.random() < .25           # then all is, else what typed() makes small by chance
+        small = rng.random() < .25           # all in small letters; else typed() decides each time
         # Told first, talked about other things, then asked, at times twice.
         told = tell(rng, small=small)
         later = [typed(told.question, rng, small or None), told.reply.format(told.this)]

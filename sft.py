@@ -84,8 +84,8 @@ def render_prompt(messages, tokenizer):
 def sft_loss(logits, ids, mask):
     """-sum(mask * log p) / sum(mask): one mean over the assistant tokens of the batch.
 
-    logits (B,T,V), of B chats, T tokens and V words of the vocabulary; ids and mask (B,T). logits
-    at t predict ids at t + 1. InstructGPT 3.5; article 2, 'SFT Mathematical Formulation'.
+    logits (B,T,V), for B chats, T tokens and a vocabulary of V; ids and mask (B,T). logits at t
+    predict ids at t + 1. InstructGPT 3.5; article 2, 'SFT Mathematical Formulation'.
     """
     # Cross-entropy is -log p.
     logp = -F.cross_entropy(logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none")

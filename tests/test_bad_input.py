@@ -437,8 +437,10 @@ def test_a_system_message_is_put_in_front_of_the_first_question():
 @pytest.mark.parametrize("row, said", [
     ({"conversations": [{"from": "human", "value": "Hi"}]}, "messages"),
     ({"instruction": "Hi", "output": "Hello!"}, "messages"),
-    ({"messages": [U, A | {"content": [{"type": "text", "text": "Hello!"}]}]}, "one text"),
+    ({"messages": [U, A | {"content": [{"type": "text", "text": "Hello!"}]}]}, "text, not [{"),
+    ({"messages": [U, A | {"content": 5}]}, "text, not 5"),
     ({"messages": "Hi"}, "list of"), ({"messages": [["user", "Hi"]]}, "list of"),
+    ({"messages": "Hi" * 9999}, "HiHi"), ({"messages": [U, A | {"content": [5] * 9999}]}, "5, 5"),
     ({"messages": [{"from": "human", "value": "Hi"}]}, "role and content"),
     ({"messages": [U, A | {"weight": 0}]}, "weight 0"),
     ({"messages": [U, A | {"weight": 7}]}, "weight"),
@@ -447,7 +449,7 @@ def test_a_system_message_is_put_in_front_of_the_first_question():
 def test_other_shapes_are_refused_by_what_is_wrong_with_them(refused, home, row, said):
     (home / "a.jsonl").write_text(json.dumps(row))
     line = refused(tiny.run, "sft", "--data a.jsonl")
-    assert said in line and "line 1" in line
+    assert said in line and "line 1" in line and len(line) < 300      # quoted, but not at length
 
 
 def test_a_turn_of_weight_0_is_not_trained(tokenizer):
