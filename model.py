@@ -7,15 +7,17 @@ next. Reward model and critic put a single number on top of its last vectors (hi
 
     B rows, T tokens, C width, H heads, D = C/H width of a head, V vocabulary, S keys looked at
 
-Reading order: GPT, pick, generate. Below the banner "running a stage" stands what all stages need
-and no article mentions; at the end, a calculator as a tool, and a chat in the terminal.
+Reading order: attend, Block, then the departures listed here, GPT, pick, generate. Below the banner
+"running a stage" stands what all stages need: optimizers, checkpoints, flags; at the end, a
+calculator as a tool, and a chat in the terminal.
 
 Departures from GPT-2, most of which let a laptop learn more in the same minutes. The number behind
-one is the held-out loss of `pretrain.py --steps 700` without it, in nats (seed 0, 32 bits). With
-all of them it is 1.389: a higher number means that the departure helps.
+one is the held-out loss of `pretrain.py --steps 700` without it, in nats (seed 0, 32 bits, before
+the training text last changed). With all of them it was 1.389: a higher number means that the
+departure helps.
 
 In attention a token asks a question q, offers a key k to be found by, and hands over a value v. An
-embedding is a token's vector in a table; the head at the end compares with those of wte.
+embedding is a token's vector in a table; the output head compares with those of the first, wte.
 - rotary positions (RoPE), no table to learn (1.434): a score depends on how far apart two tokens
   stand;
 - smear (1.422): the vectors of the three tokens before are added, with learned weights: in "Ada
@@ -27,9 +29,9 @@ embedding is a token's vector in a table; the head at the end compares with thos
   here before, the more so the nearer that was; it has to learn only to say so. Names that were
   never seen before are copied;
 - a share (1.393): to v the same block adds the token's own embedding, normalised, times a learned
-  number. As the head compares with embeddings, what was found can be said, even a token so rare
-  that its value embedding is hardly trained: of 50 rare names and words, told in three ways, the
-  base model repeats 97 % instead of 91 (three seeds, whole pretraining);
+  number. As the output head compares with embeddings, what was found can be said, even a token so
+  rare that its value embedding is hardly trained: of 50 rare names and words, told in three ways,
+  the base model repeated 97 % instead of 91 (three seeds, whole pretraining, that text);
 - queries and keys are normalised before they are compared (1.419), so that no token drowns out the
   others by a long vector;
 - value embeddings (1.413): in each block a table adds to a token's value v what that token always
@@ -165,7 +167,8 @@ class Block(nn.Module):
         return self.out(y.transpose(1, 2).reshape(B, T, C))
 
     def forward(self, x, ids, angle, mask, match=None, cache=None, layer=0):
-        # Look at the others, then think about what was found: each adds to x, nothing is replaced.
+        # Look at the others, then think about what was found (an MLP: 4C numbers, their squared
+        # ReLU, back to C): each adds to x, nothing is replaced.
         x = x + self.attention(norm(x), ids, angle, mask, match, cache, layer)
         return x + self.down(self.up(norm(x)).relu_().square())
 
@@ -291,7 +294,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
 
     For one prompt that is all. Below, the same is done for many, and faster: skip it on a first
     reading. Temperature 0 is greedy: always the likeliest token. Computed in fp32: for so little
-    work a step, bf16 would be slower.
+    work a step, bf16 would be slower. stop: an id, or a set of ids, any of which ends an answer.
     """
     config = model.config
     B = len(prompts)
@@ -303,12 +306,12 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
     if B == 0 or max_new_tokens < 1:
         return answers
     device = model.wte.weight.device
+    stops = stop if isinstance(stop, set) else {stop}
     longest = max(lengths)
     room = [min(max_new_tokens, config.block_size - n) for n in lengths]
 
-    # Read all prompts at once, equal ones as one row. Shorter ones are padded on the right, where
-    # no earlier token looks, and in the cache a row's new tokens overwrite its pads before anybody
-    # reads them.
+    # Read all prompts at once, equal ones as one row, shorter ones padded on the right: no earlier
+    # token looks there, and in the cache new tokens overwrite the pads before anybody reads them.
     row_of = {prompt: row for row, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
     ids = torch.tensor([p + (0,) * (longest - len(p)) for p in row_of], device=device)
     cache = Cache(config, len(ids), min(longest + max_new_tokens, config.block_size), device)
@@ -329,7 +332,7 @@ def generate(model, prompts, max_new_tokens, temperature=1.0, stop=None, generat
             for row, t in zip(rows, token.tolist()):
                 if row not in done:
                     answers[row].append(t)
-                    if t == stop or len(answers[row]) == room[row]:
+                    if t in stops or len(answers[row]) == room[row]:
                         done.add(row)
             # Finished rows leave the batch as soon as they are half of it.
             left = [i for i, row in enumerate(rows) if row not in done]
@@ -673,7 +676,8 @@ def run_stage(main):
     try:
         main()
     except KeyboardInterrupt:
-        print("\nstopped; only pretraining can go on from its last save: pretrain.py --resume")
+        print("\nstopped; only pretraining can go on from its last save (pretrain.py --resume, not "
+              "with --masked)")
         raise SystemExit(130) from None
     except OSError as error:
         refuse(f"{error.filename or 'the screen'}: {error.strerror or error}")

@@ -62,9 +62,9 @@ def windows(tokens, starts, block, device):
 
 
 def beginnings(tokens, tokenizer, block):
-    """Where rows of block + 1 tokens may start, as rng.choice() takes it: an array of the places
-    where documents begin, so that every row has its context. Few, long documents would leave most
-    of the text unread: for them a number n, which stands for all places below n."""
+    """Where rows of block + 1 tokens may start, for rng.choice(): the places where documents
+    begin, so that every row has its context. If rows from there reached less than a quarter of the
+    text (few, long documents), a number n instead: any place below n."""
     last = len(tokens) - block
     ends = np.flatnonzero(tokens[:last - 1] == tokenizer.specials["<|endoftext|>"])
     return ends + 1 if len(ends) * block > len(tokens) / 4 else last
@@ -73,7 +73,8 @@ def beginnings(tokens, tokenizer, block):
 def train(model, optimizers, tokens, places, args, first=0, rank=0, world_size=1):
     """One step after another: a batch, its loss, a step downhill. Yields (step, loss).
 
-    tokens: one array of ids; places: where in it a row may start, see beginnings().
+    tokens: one array of ids; places: where in it a row may start, see beginnings(). first is for
+    --resume, rank and world_size are for torchrun: 0, 0 and 1 in a plain run.
     """
     for step in range(first, args.steps):
         # Draw a batch of windows. It depends on seed and step alone, so that an interrupted run
@@ -113,12 +114,13 @@ def main(argv=None):
                         help="learn to fill gaps instead: out/masked.pt, beside out/pretrain.pt")
     args = parser.parse_args(argv)
     out, device, dtype = start(args, "masked.pt" if args.masked else "pretrain.pt", "pretrain.png")
-    rank, world_size = join_processes(args, device)
+    rank, world_size, dtype = join_processes(args, device, dtype)
     if args.quick:
         args.steps = min(args.steps, 20)
     tokenizer = load_tokenizer(out / "tokenizer.json")
-    begun = settings(args, tokenizer)
+    begun = settings(args, tokenizer, dtype)
     tokens, val = load_tokens(args, tokenizer, out)
+    begun["text"] = 0 if args.data else zlib.crc32(tokens)
     if min(len(tokens), len(val)) < args.block + 2:
         refuse(f"too little text: {len(val)} held-out tokens do not fill a --block of {args.block}")
     model = make_model(args, tokenizer, device, dtype)
@@ -130,8 +132,7 @@ def main(argv=None):
           f"{len(tokens):,} tokens; nats per token: "
           + ", ".join(f"{name} {loss:.2f}" for name, loss in guesses.items()))
 
-    # Train, or go on training where an earlier run was interrupted.
-    # history: [step, loss, held-out loss or None]
+    # Train, or go on where a run was interrupted. history: [step, loss, held-out loss or None]
     first, history, seconds = load_partial(out, args.resume, begun, model, optimizers)
     clock = time.perf_counter()
     places = beginnings(tokens, tokenizer, args.block)
@@ -140,7 +141,7 @@ def main(argv=None):
         speed = step * args.batch * args.block / seconds
         progress(step, args.steps, seconds, f"loss {loss:.3f}  {speed:,.0f} tokens/s")
         history.append([step, loss, None])
-        if step == first + 1:                            # before the first update blocks output 0
+        if step == first + 1:                    # not before it: untrained blocks put out zeros
             check_device(model, windows(tokens, [0], args.block, "cpu"), device)
         # Ten times in a run: measure on text that is not trained on, show a sample, save.
         if step % max(10, args.steps // 10) == 0 or step == args.steps:
@@ -247,6 +248,12 @@ def make_up(model, tokenizer, seed):
     return "The" + tokenizer.decode(new)
 
 
+def line_ends(tokenizer):
+    """The ids of all tokens that hold a line end: behind a sentence it is mostly one token with the
+    full stop."""
+    return {i for token, i in tokenizer.ranks.items() if b"\n" in token}
+
+
 def knowledge(model, tokenizer, world, rng):
     """Facts completed; sums in one go, and with the working written out -> flat dict of shares."""
     # A task is a list of (beginning, right ending); the model continues each beginning greedily.
@@ -257,7 +264,7 @@ def knowledge(model, tokenizer, world, rng):
     shares = {}
     for name, task in tasks.items():
         prompts = [tokenizer.encode(beginning) for beginning, _ in task]
-        new = generate(model, prompts, 40, 0, tokenizer.encode("\n")[0])
+        new = generate(model, prompts, 40, 0, line_ends(tokenizer))
         right = [tokenizer.decode(ids).startswith(ending) for ids, (_, ending) in zip(new, task)]
         shares[name] = sum(right) / len(right)
     return shares
@@ -358,7 +365,8 @@ def draw(path, history, guesses, shares):
 
 def hide_words(ids, tokenizer, rng, share=.4):
     """Chooses words to guess, each with all its tokens: ids (B,T) -> (B,T), True where hidden."""
-    # A token of letters and digits, without a space in front, goes on with the word before it.
+    # A token of letters and digits, without a space in front, goes on with what stands before it: a
+    # word mostly; at the beginning of a line, its end.
     goes_on = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
     goes_on[[i for token, i in tokenizer.ranks.items() if token.isalnum()]] = True
     # Number the words of each row: the count goes up wherever a token begins a word. Then toss one
@@ -500,11 +508,12 @@ def tokenise(path, files, tokenizer, dtype, train_file, val_file):
         end.tofile(train_file if cut == len(text) else val_file)
 
 
-def settings(args, tokenizer):
-    """What a run depends on: its flags, its tokenizer and its text. --resume refuses others."""
-    # Files count by name, size and time, the tokenizer by its content.
+def settings(args, tokenizer, dtype):
+    """What a run depends on: its flags, its tokenizer and its files. --resume refuses others."""
+    # Files count by name, size and time, the tokenizer by its content, --dtype auto by its choice.
     flags = {name: value for name, value in vars(args).items() if name not in ("resume", "out")}
     flags["tokenizer"] = zlib.crc32(repr(tokenizer.to_dict()).encode())
+    flags["dtype"] = str(dtype)
     flags["files"] = files_with_text(args.data) if args.data else []
     return flags
 
@@ -525,9 +534,11 @@ def load_partial(out, resume, begun, model, optimizers):
     if not path.exists():
         refuse(f"nothing to resume: {path} is missing; go without --resume")
     saved, _, extra = load_checkpoint(path)
-    if extra.get("settings") != begun:
-        refuse(f"{path} is of a run with other settings, or its input has changed since: repeat "
-               "those, or go without --resume")
+    before = extra.get("settings", {})
+    other = ", ".join(name for name in begun if before.get(name) != begun[name])
+    if other:
+        refuse(f"{path} is of a run with other settings, or its input has changed since ({other}): "
+               "repeat those, or go without --resume")
     model.load_state_dict(saved.state_dict())
     for optimizer, state in zip(optimizers, extra["optimizers"]):
         optimizer.load_state_dict(state)
@@ -535,8 +546,9 @@ def load_partial(out, resume, begun, model, optimizers):
     return extra["step"], extra["history"], extra["seconds"]
 
 
-def join_processes(args, device):
-    """torchrun starts several processes that share each batch -> (rank of this one, how many)."""
+def join_processes(args, device, dtype):
+    """torchrun starts several processes that share each batch -> rank of this one, how many there
+    are, and the first one's dtype, for all."""
     try:
         rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     except ValueError:
@@ -551,10 +563,13 @@ def join_processes(args, device):
         if device.type == "cuda":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        chosen = [dtype]
+        torch.distributed.broadcast_object_list(chosen, 0)
+        dtype = chosen[0]
     # Only the first process prints.
     if rank:
         sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="replace")
-    return rank, world_size
+    return rank, world_size, dtype
 
 
 def average_gradients(model, world_size):
@@ -576,7 +591,7 @@ COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome It
     Austria Vienna German, Ukraine Kyiv Ukrainian, Russia Moscow Russian, Albania Tirana Albanian,
     Estonia Tallinn Estonian, Latvia Riga Latvian, Lithuania Vilnius Lithuanian, Slovakia Bratislava
     Slovak, Slovenia Ljubljana Slovene, England London English, Czechia Prague Czech, Scotland
-    Edinburgh English, Ireland Dublin English, Wales Cardiff Welsh; Asia: Japan Tokyo Japanese,
+    Edinburgh English, Ireland Dublin English, Wales Cardiff English; Asia: Japan Tokyo Japanese,
     China Beijing Mandarin, Thailand Bangkok Thai, Vietnam Hanoi Vietnamese, Nepal Kathmandu Nepali,
     Iran Tehran Persian, Iraq Baghdad Arabic, Mongolia Ulaanbaatar Mongolian, Cambodia Phnom_Penh
     Khmer, Laos Vientiane Lao, Bangladesh Dhaka Bengali, Jordan Amman Arabic, Syria Damascus Arabic,
@@ -585,7 +600,7 @@ COUNTRIES = """Europe: France Paris French, Germany Berlin German, Italy Rome It
     Turkish, Malaysia Kuala_Lumpur Malay, the_Philippines Manila Filipino, Qatar Doha Arabic,
     Armenia Yerevan Armenian; Africa: Egypt Cairo Arabic, Morocco Rabat Arabic, Tunisia Tunis
     Arabic, Algeria Algiers Arabic, Libya Tripoli Arabic, Sudan Khartoum Arabic, Somalia Mogadishu
-    Somali, Ethiopia Addis_Ababa Amharic, Senegal Dakar French, Gabon Libreville French, Angola
+    Somali, Ethiopia Addis_Ababa Amharic, Togo Lome French, Gabon Libreville French, Angola
     Luanda Portuguese, Ghana Accra English, Liberia Monrovia English, Nigeria Abuja English, Uganda
     Kampala English, Zambia Lusaka English, Madagascar Antananarivo Malagasy, Kenya Nairobi Swahili;
     South_America: Brazil Brasilia Portuguese, Argentina Buenos_Aires Spanish, Chile Santiago
@@ -612,7 +627,7 @@ ANIMALS = """a_mammal: dog cat cow horse sheep lion tiger bear wolf fox rabbit m
     gecko iguana cobra tortoise chameleon; an_amphibian: frog toad newt salamander"""
 YOUNG = """dog puppy, cat kitten, cow calf, horse foal, sheep lamb, lion cub, goat kid, pig piglet,
     deer fawn, duck duckling, goose gosling, swan cygnet, hen chick, frog tadpole, owl owlet, eagle
-    eaglet, kangaroo joey, butterfly caterpillar, seal pup, rabbit bunny, salmon smolt, hare
+    eaglet, kangaroo joey, butterfly caterpillar, seal pup, rabbit kit, salmon alevin, hare
     leveret"""
 OPPOSITES = """hot cold, big small, tall short, young old, fast slow, happy sad, rich poor, hard
     soft, bright dark, full empty, open closed, clean dirty, dry wet, early late, loud quiet, strong
@@ -738,8 +753,8 @@ number: The atomic number of {s} is {a}.
     also: {s} has the atomic number {a}.; The element {s} has {a} protons.
     nouns: the atomic number of {s}; {s}'s atomic number; the number of the element {s}
     asked: What is the atomic number of {s}?; Which [atomic number/number] does {s} have?; What is
-        the number of {s} in the periodic table?; Which number has {s}?; Atomic number of {s}?; How
-        many protons does {s} have?; Is {x} the atomic number of {s}?; {s} atomic number?
+        the number of {s} in the periodic table?; Atomic number of {s}?; How many protons does {s}
+        have?; Is {x} the atomic number of {s}?; {s} atomic number?
     held: Which number do you find for {s}? | Which atomic number is that of {s}?
 kind: {s} is {a}.
     nouns: the kind of {s}; the class of {s}; the animal class of {s}
@@ -749,16 +764,16 @@ kind: {s} is {a}.
     held: Which kind of animal would you call {s}? | {s} is an animal of which kind?
 young: A baby {s} is called {a}.
     also: {a} is a baby {s}.; The baby of a {s} is {a}.; A young {s} is {a}.
-    nouns: the name of a baby {s}; the word for a baby {s}; the young of a {s}; the baby of a {s}
+    nouns: the young of a {s}; the word for a baby {s}; the name of a baby {s}; the baby of a {s}
     asked: What is a baby {s} called?; [What/How] do you call a [baby/young] {s}?; What is the
         [name/word] for a [baby/young] {s}?; What is a [baby/young] {s}?; Is a baby {s} called {x}?;
-        A baby {s} is called what?; What is the child of a {s} called?; What are young {s}s?; Baby
-        {s} is called?
+        A baby {s} is called what?; What is the child of a {s} called?; What is the young of a {s}
+        called?; Baby {s} is called?
     held: Which word is used for a baby {s}? | What do people call a baby {s}?
 opposite: The opposite of {s} is {a}.
     also: {s} is the opposite of {a}.; {s} and {a} are opposites.; {s} means the opposite of {a}.
-    nouns: the opposite of {s}; the opposite of the word {s}; the contrary of {s}; the antonym of
-        {s}; the opposite of "{s}"
+    nouns: the opposite of {s}; the opposite of '{s}'; the opposite of the word {s}; the contrary of
+        {s}; the antonym of {s}; the opposite of "{s}"
     asked: What is the opposite of {s}?; Which word is the opposite of {s}?; What is the
         [contrary/antonym] of {s}?; [Opposite/Antonym] of {s}?; {s} is the opposite of what?; Is {x}
         the opposite of {s}?; Which word means the opposite of {s}?; {s} opposite?
@@ -766,26 +781,27 @@ opposite: The opposite of {s} is {a}.
 past: The past tense of {s} is {a}.
     also: Today I {s}, yesterday I {a}.; {a} is the past of {s}.
     nouns: the past tense of {s}; the past of {s}; the past form of {s}; the past tense of the verb
-        {s}; the past tense of "{s}"; the past tense of to {s}; the past tense of the verb "to {s}"
+        {s}; the past tense of "{s}"; the past tense of '{s}'; the past tense of to {s}; the past
+        tense of the verb "to {s}"
     asked: What is the past tense of {s}?; How do [you/I] [say/write] ["{s}"/{s}] in the [past/past
         tense]?; What is {s} in the [past/past tense]?; [Past tense/Past] of {s}?; Today I {s},
         yesterday I?; Which word is the past tense of {s}?; Is {x} the past tense of {s}?; {s} past
         tense?
     held: What do you say for {s} in the past tense? | What is the form of {s} in the past?
 plural: The plural of {s} is {a}.
-    also: One {s}, two {a}.; More than one {s} are {a}.
+    also: One {s}, two {a}.; More than one {s}: {a}.
     nouns: the plural of {s}; the plural form of {s}; the plural of the word {s}; the plural of
-        "{s}"
+        "{s}"; the plural of '{s}'
     asked: What is the plural of {s}?; One {s}, two what?; More than one {s} is called what?; How do
         [you/I] [say/write] ["{s}"/{s}] in the plural?; Plural of {s}?; What [is/do you call] more
         than one {s}?; Which word is the plural of {s}?; Is {x} the plural of {s}?; {s} plural?
     held: What do you say for more than one {s}? | How is {s} written in the plural?
 colour: The colour of {s} is {a}.
-    also: {s} {v} {a}.; {s} {v} usually {a}.; {s} {v} of a {a} colour.
+    also: {s} {v} {a}.; {s} {v} usually {a}.; {s} {v} {a} in colour.
     nouns: the colour of {s}; the usual colour of {s}; the normal colour of {s}
-    asked: What is the colour of {s}?; [What/Which] colour {v} {s}?; Colour of {s}?; Which colour
-        [has/have] {s}?; {v} {s} {x}?; {s} {v} what colour?; {v} {s} {a} or {x}?; {v} {s} {x} or
-        {a}?; What colour is usual for {s}?; {s} colour?
+    asked: What is the colour of {s}?; [What/Which] colour {v} {s}?; Colour of {s}?; Which colour is
+        that of {s}?; {v} {s} {x}?; {s} {v} what colour?; {v} {s} {a} or {x}?; {v} {s} {x} or {a}?;
+        What colour is usual for {s}?; {s} colour?
     held: In which colour would you paint {s}? | Of which colour {v} {s}?
 author: The author of {s} is {a}.
     also: {a} wrote {s}.; {s} was written by {a}.; The book {s} is by {a}.
@@ -796,7 +812,7 @@ author: The author of {s} is {a}.
         author?
     held: Which author wrote {s}? | By which author is {s}?
 year: The battle of {s} was in {a}.
-    also: The battle of {s} happened in {a}.; They fought at {s} in {a}.; In {a} was the battle of
+    also: The battle of {s} happened in {a}.; They fought at {s} in {a}.; In {a} came the battle of
         {s}.
     nouns: the year of the battle of {s}; the date of the battle of {s}
     asked: When was the battle of {s}?; [In which/In what/What] year was the battle of {s}?; When
@@ -873,9 +889,9 @@ HELD_FRAMES = """May I ask what {} is?; I can never remember {}.; Would you happ
     Have you any idea what {} is?; Let me hear {}. | Might you know {}?; I have forgotten {}.;
     Please say what {} is.; Can anybody tell me {}?; I have to know what {} is.""".split("|")
 SPELLINGS = {"colour": "color", "grey": "gray", "favourite": "favorite", "aluminium": "aluminum",
-             "sulfur": "sulphur", "What is": "What's", "Who is": "Who's", "I am": "I'm",
+             "sulfur": "sulphur", "What is": "What's", "Who is": "Who's", "I am ": "I'm ",
              "do not": "don't", "what is": "what's", "Where is": "Where's", "You are": "You're",
-             "you are": "you're", "That is": "That's", "It is": "It's", "Do not": "Don't",
+             "you are ": "you're ", "That is": "That's", "It is": "It's", "Do not": "Don't",
              "cannot": "can't", "the battle": "the Battle"}
 SLIPS = {"capital": "capitol", "language": "langauge", "What": "Wat", "what": "wat", "you": "u",
          "are": "r", "continent": "continant", "opposite": "oposite", "colour": "coulor",
@@ -938,12 +954,10 @@ taste: Many people like {}.
     held_asked: What did I tell you that I like?; Which thing do I like? | What was my favourite
         thing?; What do you know that I like?
 home: I have never been to {}.
-    told: I [live in/am from/come from/was born in] {}.; [My home/My home town/My city] is {}.; We
-        live in {}.
+    told: I [live in/am from/come from] {}.; [My home/My home town/My city] is {}.; We live in {}.
     asked: Where do I [live/come from]?; Where am I from?; Do you [remember/know] where I [live/come
-        from]?; What is my home [/town]?; Tell me where I live.; In which [town/city] do I live?;
-        Where was I born?
-    reply: You live in {}.
+        from]?; What is my home [/town]?; Tell me where I live.; In which [town/city] do I live?
+    reply: Your home is {}.
     held_told: My house is in {}. | I have a house in {}.
     held_asked: Where is my home? | Which city am I from?
 pet: Say hello to {}.
@@ -960,9 +974,9 @@ pet: Say hello to {}.
 SMALL_TALK = blocks("""
 hello: Hello! What would you like to know?
     said: [Hello/Hi/Hey/Yo/Heya/Howdy]!; [Hello/Hi/Hey] there!; Good
-        [morning/evening/day/afternoon]!; [Hi/Hello] [bot/machine/friend]!; Hello, how is it going?;
-        Hey you!; Hi, nice to see you!; Greetings!; Hello [hello/again]!; Hi everybody!; Hello, nice
-        to meet you!; Hi, I am new here.; Sup?
+        [morning/evening/day/afternoon]!; [Hi/Hello] [bot/machine/friend]!; Hey you!; Hi, nice to
+        see you!; Greetings!; Hello [hello/again]!; Hi everybody!; Hello, nice to meet you!; Hi, I
+        am new here.; Sup?
     held: Hi there, bot!; Hello, machine, good day!; A good morning to you! | Hello to you!; Hi
         again, bot!; Good morning, friend!
 fine: I am fine, thank you.
@@ -1055,10 +1069,10 @@ praise: Thank you, that is kind of you.
         That answer was very good!; You did well!
 yes: I am glad. What else would you like to know?
     said: [Ok/Okay/Good/Nice/Cool/Great/I see/Yes/Fine/All
-        right/Interesting/Wow/Right/Yeah/Sure/Oh/Aha/Hm/Haha/Lol/Perfect/Awesome/Super/No/Nope/Maybe
-        ].; Lol, ok.; Ha ha.; That is funny.; That is interesting.; Nice to know.; Now I know.; I
-        understand.; Yes, please.; No, thank you.; I am [happy/fine/well/great].; I feel good.; I
-        had a good day.; I am fine, and you?
+        right/Interesting/Wow/Right/Yeah/Sure/Oh/Aha/Hm/Haha/Lol/Perfect/Awesome/Super ].; Lol, ok.;
+        Ha ha.; That is funny.; That is interesting.; Nice to know.; Now I know.; I understand.;
+        Yes, please.; I am [happy/fine/well/great].; I feel good.; I had a good day.; I am fine, and
+        you?
     held: Oh, good.; How nice.; Well, I know it now. | Yes, nice.; Right, I understand.; Yes, that
         is good.
 mood: I am sorry to hear that.
@@ -1070,7 +1084,8 @@ mood: I am sorry to hear that.
         for me.
 sorry: No problem.
     said: [Sorry/Pardon/Oops]!; I am [/very/so] sorry.; Excuse me.; Sorry about that.; [My/That was
-        my] mistake.; [Please/] forgive me.; [Oh/Oops], sorry.; Sorry, bot.; I did not mean that.
+        my] mistake.; [Please/] forgive me.; [Oh/Oops], sorry.; Sorry, bot.; I did not mean that.;
+        [No/Nope/Maybe].; No, thank you.
     held: Oh, I am sorry.; Please do excuse me. | I am sorry, my friend.; Oh, forgive me.
 english: I speak English.
     said: Do you [speak/know/understand] [English/German/French/Spanish/Chinese]?; [Which
@@ -1079,10 +1094,10 @@ english: I speak English.
     held: Can you speak any English?; Which language can you speak? | Are you able to speak German?;
         Do you know any French?
 there: I am here, please ask me something.
-    said: Are you [/still] there?; Test.; Testing.; This is a test.; Is anybody there?;
-        Anyone?; Are you [awake/listening]?; [Do/Can] you hear me?; Say something.; Talk to me.; Let
-        us [talk/chat].; I want to talk.; Wake up!; Answer me!; Can we talk?; Ask me something.;
-        What now?; Come on!
+    said: Are you [/still] there?; Test.; Testing.; This is a test.; Is anybody there?; Anyone?; Are
+        you [awake/listening]?; [Do/Can] you hear me?; Say something.; Talk to me.; Let us
+        [talk/chat].; I want to talk.; Wake up!; Answer me!; Can we talk?; Ask me something.; What
+        now?; Come on!
     held: Are you here?; Can I talk to you?; Please do say something. | Is there anybody?; Are you
         with me?; Are you listening, bot?
 harm: I only want to help you.
@@ -1121,45 +1136,53 @@ BEYOND = """How many [legs/eyes/teeth/hearts] does {animal} have?; What does {an
     much money do you have?; How [long/deep/far/heavy] is [a {noun}/{thing}]?; How long does {thing}
     take?; [What/Which/Where] is the {adj}est {noun} [/in the world]?; Who is the {adj}est man [/in
     the world]?; [Is {thing}/Is the {noun}/Are {noun}s] {adj}?; Is a {noun} bigger than a {noun}?;
-    [Can/Do/Could/Should] {noun}s {verb}?; Can you [{verb}/draw a {noun}/play a {noun}]?; Do you
-    have a {noun}?; What should I [eat/do/{verb}/buy] [/today]?; What is in the {noun}?; What do you
-    think [of {name}/about {noun}s]?; What comes after {number}?; [What is/How much is/] {number}
-    divided by {number}?; What is the [square/root/square root/half] of {number}?; Translate
-    [hello/good morning/thank you/I love you] [into/to] {language}.; Is {number} a prime number?;
-    Count to {number}.; How many [days/hours/people] has a {noun}?; Translate {word} into
-    {language}.; How do you say {noun} in {language}?; How do you spell {word}?; What rhymes with
-    {word}?; [Give me a recipe for/How do I cook] {noun}s.; [Play/Open/Find/Buy me/Give me/Show
-    me/Draw/Make me/Turn on/Order/Send me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a
-    {noun} to {person}.; I [want/need] a [/{adj}] {noun}.; {word}; {word} {word}; {word} {word}
-    {word}?; {noun} {noun} {verb}; {adj} {noun} {word}; {noun} {word} {noun} {verb}; {verb} {verb}
-    {verb}; The {noun} {verb}s {word}.; What if {noun}s {verb}?; What happens [if I {verb}/when a
-    {noun} {verb}s]?; [Why/Why not/How/When/How come/Where]?; Why is that?; Are you sure?; Why [are
-    you/am I] here?; What is the [name/price/colour/size] of the {noun}?; Which {noun} [do you
-    like/is better, {name} or {name}]?; Who killed {person}?; Who is taller, {person} or {person}?;
-    Did {person} {verb}?; What [colour is/is the name of] my {noun}?; Who is my {noun}?; What [am
-    I thinking/did I eat/did I say]?; What is the best {noun} [/in {name}]?; Is {name}
-    in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun} is this?; [Name/List]
-    [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the difference between a
-    {noun} and a {noun}?"""
-HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {country}?; Is
-    {element} heavy?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did
-    {person} buy the {noun}?; Could you write a letter to {person}?; When is a {noun} {adj}?; How
-    many {noun}s can a {noun} eat?; What would {person} do with a {noun}?; When will the {noun}
-    be {adj}?; Make a game about {noun}s. | How many hours does {animal} sleep?; What is the song
-    of {country}?; When did they find {element}?; Why should I {verb}?; Which {noun} is the
-    {adj}est?; Who taught you to {verb}?; Where should I look for a {noun}?; Could you make a
-    song for {person}?; How did the {noun} get so {adj}?; What would happen if the {noun} could
-    {verb}?; Is it right that {noun}s {verb}?; Make me a painting of {thing}.""".split("|")
+    [Can/Do/Could/Should] {noun}s {verb}?; Can you [draw a {noun}/play a {noun}]?; What should I
+    [eat/do/{verb}/buy] [/today]?; What is in the {noun}?; What do you think [of {name}/about
+    {noun}s]?; What comes after {number}?; [What is/How much is/] {number} divided by {number}?;
+    What is the [square/root/square root/half] of {number}?; Translate [hello/good morning/thank
+    you/I love you] [into/to] {language}.; Is {number} a prime number?; Count to {number}.; How many
+    [days/hours/people] has a {noun}?; Translate {word} into {language}.; How do you say {noun} in
+    {language}?; How do you spell {word}?; What rhymes with {word}?; [Give me a recipe for/How do I
+    cook] {noun}s.; [Play/Open/Find/Buy me/Give me/Show me/Draw/Make me/Turn on/Order/Send
+    me/Recommend] [a/the/some] {noun}.; Call {person}.; Send a {noun} to {person}.; {word}; {word}
+    {word}; {word} {word} {word}?; {noun} {noun} {verb}; {adj} {noun} {word}; {noun} {word} {noun}
+    {verb}; {verb} {verb} {verb}; The {noun} can {verb} {word}.; What if {noun}s {verb}?; What
+    happens [if I {verb}/when {noun}s {verb}]?; [Why/Why not/How/When/How come/Where]?; Why is
+    that?; Are you sure?; Why [are you/am I] here?; What is the [name/price/colour/size] of the
+    {noun}?; Which {noun} [do you like/is better, {name} or {name}]?; Who killed {person}?; Who is
+    taller, {person} or {person}?; Did {person} {verb}?; What [colour is/is the name of] my {noun}?;
+    Who is my {noun}?; What [am I thinking/did I eat/did I say]?; What is the best {noun} [/in
+    {name}]?; Is {name} in {country}?; How was the {noun}?; What does the {noun} do?; Whose {noun}
+    is this?; [Name/List] [three/five/all] {noun}s.; Describe [{thing}/a {adj} {noun}].; What is the
+    difference between a {noun} and a {noun}?; Explain the difference between {name} and {name}.;
+    How do I [cook/paint/clean/fix/draw] a {noun} [in/with/without] {word}?; Recommend a
+    [good/cheap] {noun} for {number} [euros/dollars].; I have {number} [euros/dollars], which {noun}
+    should I buy?; What {noun} costs less than {number} [euros/dollars]?; Who [sang/wrote] the song
+    about the {noun}?; What was number {number} in {year}?; What is {word} {word}?; [What is/What
+    will be] the weather like in {name} [today/tomorrow/this week]?; [Plan/Book] a
+    [holiday/hotel/flight] in {name}.; Which film won the prize in {year}?; How many {noun}s has
+    {person} sold?; Summarise the book {name}.; What is the stock price of {name}?;
+    [Fix/Write/Check] my [code/homework/essay/letter].; Can you see my {noun}?; What happened in
+    {name} [today/last week]?"""
+HELD_BEYOND = """How long does {animal} sleep?; What is the main river of {country}?; Is {element}
+    heavy?; Why did the {noun} {verb}?; Who has the {adj}est {noun}?; Where did {person} buy the
+    {noun}?; Could you write a letter to {person}?; When is a {noun} {adj}?; How many {noun}s can a
+    {noun} eat?; What would {person} do with a {noun}?; When will the {noun} be {adj}?; Make a game
+    about {noun}s. | How many hours does {animal} sleep?; What is the song of {country}?; When did
+    they find {element}?; Why should I {verb}?; Which {noun} is the {adj}est?; Who taught you to
+    {verb}?; Where should I look for a {noun}?; Could you make a song for {person}?; How did the
+    {noun} get so {adj}?; What would happen if the {noun} could {verb}?; Is it right that {noun}s
+    {verb}?; Make me a painting of {thing}.""".split("|")
 # What {slots} may hold, beside names, animals, countries and elements.
 WORDS = forms("""
 noun: moon; house; doctor; car; phone; song; president; war; film; tree; river; mountain; train;
     game; team; planet; star; ocean; bridge; machine; village; school; painting; poem; clock;
     ship; computer; cup; race; election; book; pizza; cake; dinosaur; king; bicycle; airplane;
     rocket; hour; minute; week; month; day; movie; letter; hand; eye; head; heart; brain; bone;
-    window; door; table; chair; garden; church; castle; island; desert; bank; shop; market;
-    hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker; police; army; ticket;
-    match; goal; ball; world; street; road; kitchen; bottle; shoe; shirt; dress; ring; key; box;
-    gift; party; holiday; birthday
+    window; door; table; chair; garden; tower; castle; island; desert; bank; shop; market;
+    hotel; guitar; piano; dragon; ghost; robot; teacher; student; baker; circle; camp; ticket;
+    prize; goal; ball; world; street; road; kitchen; bottle; shoe; shirt; jacket; ring; key;
+    basket; gift; picnic; holiday; birthday
 thing: the moon; the sun; the sky; the sea; water; fire; ice; light; love; money; time; music; life;
     war; the rain; the wind; the internet; football; school; history; gravity; electricity; blood;
     glass; the world; space; sleep; the weather; the earth; snow; rain; art; sport; food; work
@@ -1216,7 +1239,9 @@ HOBBIES = """pizza football music chess tennis books films cake tea coffee cats 
 DATES = """on Monday; on Tuesday; on Wednesday; on Thursday; on Friday; on Saturday; on Sunday; in
     May; in June; in July; in March; in April; in August; in October; in winter; in summer; in
     spring; tomorrow; tonight; next week; next month; at noon; at five; at seven; at ten; today; in
-    two days; in a week; this evening; on the first of May"""
+    two days; in a week; this evening; on the first of May; on the 4th of March; on the 9th of May;
+    on the 12th of June; on the 23rd of August; on the 31st of October; on March 3; on July 14; on
+    November 20; at half past six; at 10 am; at 5 pm"""
 JOBS = """teacher baker farmer sailor doctor nurse driver student painter writer cook pilot singer
     waiter builder dentist dancer plumber engineer lawyer actor artist butcher tailor barber clerk
     gardener fisher hunter judge soldier guard cleaner coach chef scientist programmer carpenter
@@ -1230,7 +1255,8 @@ FIRST_NAMES = """Ada Adam Alice Amir Ana Anna Arthur Ben Bob Carl Carlos Carol C
     Tom Vera Victor Yuki Zoe""".split()
 COUNTRY_ENDS = "ia land ania istan ova ria esia burg ona mark".split()
 VULGAR = """shpx fuvg phag qvpx pbpx gvg nff frk avt snt encr chff fyhg jube cbea anmv cvff penc
-    nahf phz jnax fcrez obbo qlxr uber zrff xvyy uvgyre"""     # rot13: a class reads this
+    nahf phz jnax fcrez obbo qlxr uber zrff xvyy uvgyre nefr pyvg shx gheq xvxr arte xhag puvax
+    tbbx chor sneg"""     # rot13: a class reads this
 # Matches names that are vulgar or cannot be spoken.
 UNUSABLE = re.compile("|".join(codecs.decode(VULGAR, "rot13").split())
                       + r"|[^aeiouy]{4}|^[^aeiou]{3}|(..)\1")
@@ -1247,16 +1273,16 @@ UNKNOWN = "I do not know."
 # RELATIONS; {n} is the subject without its article, {ns} many of it, {one} a single one; {ap} and
 # {xp} are the answers {a} and {x} in the plural.
 PUT = forms("""
-capital: Is it {a} or {x} that is the capital of {s}?; {a} or {x}, which is the capital of {s}?; {x}
-    is the capital of {s}, right?; What city is {s}'s capital?; In which city is the government of
-    {s}?; What is the name of the [capital/capital city/main city] of {s}?; Which capital belongs to
-    {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
+capital: Is it {a} or {x} that is the capital of {s}?; Is the capital of {s} {x} or {a}?; {a} or
+    {x}, which is the capital of {s}?; {x} is the capital of {s}, right?; What city is {s}'s
+    capital?; What is the name of the [capital/capital city/main city] of {s}?; Which capital
+    belongs to {s}?; What city would be the capital of {s}?; I am going to {s}, what is the capital?
 language: [What/Which] language [is talked/do they talk/do people use/do they use/do you hear/is
     common] in {s}?; What is the [official/national] language [of/in] {s}?; If I [go to/visit/travel
     to] {s}, [which/what] language [do I need/should I speak/do people speak there]?; What tongue do
     they speak in {s}?; People in {s} speak [what/which language]?; I am going to {s}, what do they
-    speak there?; Do they speak {a} or {x} in {s}?; How do people talk in {s}?; {s}, what do they
-    speak there?; Is {x} spoken in {s}?
+    speak there?; Do they speak {a} or {x} in {s}?; Do people in {s} speak {x} or {a}?; How do
+    people talk in {s}?; {s}, what do they speak there?; Is {x} spoken in {s}?
 continent: {s} [is part of/is on/lies in/belongs to] [which/what] continent?; [What/Which] part of
     the world is {s} in?; Which continent has {s} in it?; Is {s} [a part of/located in] {x}?; Where
     [can I find/does one find/do I look for] {s} [/on the map]?; Where is {s} [located/on the map]?;
@@ -1313,7 +1339,9 @@ country: {s} is the capital [of/city of] [what/where/which nation/which land]?; 
 element: What does {s} [mean/stand for] [/in chemistry/in the periodic table]?; {s} is [which/what]
     element?; {s} stands for [what/which element]?; Which [chemical/element] [is written/has the
     letters/is called/goes by] {s}?; What is {s} in [chemistry/the periodic table]?; The symbol {s}
-    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?
+    is for [what/which element]?; What is {s} short for?; Chemical symbol {s}, which element?; Is
+    {s} {a} or {x}?; Is {s} {x} or {a}?; Does {s} stand for {x} or {a}?; Is {s} the symbol of {a} or
+    {x}?
 numbered: [What/Which] element [is number/is at place/has the number] {s} [/in the periodic table]?;
     [What/Which] element has {s} protons?; Element number {s} is [what/which one]?; What has [the
     atomic/atomic] number {s}?; What is element [/number] {s}?; {s} protons, which element is that?;
@@ -1341,19 +1369,32 @@ IN_FRONT = """My teacher asked:; For my homework:; Dear machine,; My son wants t
     with this:; Ok next one:; Hmm,; Listen,; Alright,; Here is one:; Let us see:; Try this:; I bet
     you do not know:; One more:; Random question:; Be honest:; Seriously,; Um,; Er,; hey so i was
     wondering; Ok so; Oh and; But; Next:; First,; Then; My boss asks:; Do you happen to know; Can
-    you help me:; I always forget:; Answer this:; Just tell me,; Bot,; Wait,; Hi, quick question:"""
+    you help me:; I always forget:; Answer this:; Just tell me,; Bot,; Wait,; Hi, quick question:; I
+    am learning English.; My daughter asks:; I am doing a quiz.; Sorry to bother you.; We are on
+    holiday.; Settle a bet:; Hello, one question:; For a crossword:"""
 BEHIND = """lol; btw; haha; bro; dude; man; dear; my friend; I always forget that.; We bet on it.;
     My son asked.; hmm; huh; then; tho; asap; ???; !!; ...; Just curious.; I am lost.; Be quick.; It
     is for my homework.; My teacher wants to know.; I mean it.; Help!; Do you have a clue?; thx;
-    Ty!; I should know this.; I have no idea.; One word is enough."""
+    Ty!; I should know this.; I have no idea.; One word is enough.; Need it for my
+    [homework/exam/class/quiz].; I need it for my [homework/exam/class/quiz].; asking for a friend;
+    I am learning English.; Everyone gets it wrong.; I keep mixing it up.; Thank you so much!; Just
+    one word please."""
+# What others say of the answer, right or wrong.
+DOUBTS = """My [son/friend/teacher/brother] [says/thinks/insists] it is {x}.; I thought it was {x}.;
+    I [think/guess] it is {x}.; Everybody [says/in my class says] {x}.; Is it {x}?; It is not {x},
+    is it?; {x}?; Maybe {x}?; I would say {x}.; I heard that it is {x}.; Not {x}, right?"""
+# The next question of the same kind.
+FOLLOW_UP = """And {s}?; And of {s}?; And what about {s}?; What about {s}?; How about {s}?; Ok, and
+    {s}?; And that of {s}?; Now {s}.; And {s}, do you know that, too?; {s}?"""
 FILLERS = "um uh like actually exactly again now so maybe just ok please the then".split()
 # OFTEN: words in which fingers slip. HASTE: what is cut short.
 OFTEN = set("""what which where when does have know tell please called name favourite capital
     language continent symbol chemical number atomic animal kind baby young opposite past tense
     plural colour author wrote battle year country element remember like live city spoken speak word
     thanks hello morning answer question happy your much many people think feel""".split())
-HASTE = {"your": "ur", "you are": "ur", "I am": "im", "I have": "ive", "favourite": "fav",
-         "love": "luv", "mother": "mom", "father": "dad", "brother": "bro", "sister": "sis",
+HASTE = {"your": "ur", "you are(?= )": "ur", "I am(?= )": "im", "(?<!do )I have(?= )": "ive",
+         "favourite": "fav", "love": "luv", "mother": "mom", "father": "dad", "brother": "bro",
+         "sister": "sis",
          "going to": "gonna", "want to": "wanna", "have to": "gotta", "thank you": "ty",
          "it is": "its", "what is": "whats", "who is": "whos", "people": "ppl", "really": "rly",
          "tomorrow": "tmrw", "wrote": "rote", "do not": "dont", "okay": "k", "see you": "cya"}
@@ -1383,14 +1424,15 @@ battle: battle""")
 SHORT = """{s}: {k}?; {s}, {k}?; {k}, {s}?; {k} {s}?; {s} {k}?; {s} - {k}?; {s}, what is its {k}?;
     {k} for {s}?; {k}: {s}; The {k} of {s} is?; What {k} has {s}?; {s} has what {k}?; {k} of {s} is
     what?; I need the {k}: {s}.; Which {k} goes with {s}?; {k} {s}, do you know it?"""
-# What else one may tell of oneself, see TELLS. {k} is drawn from kinds; of saw/see, {k} is saw and
-# {v} is see. A new row needs its branch in what_is_told(), and its pair in unlike() if it
-# answers what another row asks.
+# What else one may tell of oneself or of others, see TELLS. {k} is drawn from kinds; of saw/see,
+# {k} is saw and {v} is see; @ is somebody's name. Rows whose name ends in "sort" tell one of
+# SORTS[k]. The same words should have one reply, whatever row they come from. A new row needs its
+# branch in what_is_told(), and its pair in unlike() if it answers what another row asks.
 TELLS_TOO = blocks("""
 favourite: Many people like {}.
     told: [My/My own] favourite {k} is {}.; {} is my favourite {k}.; The {k} that I like [best/most]
-        is {}.; I like the {k} {} best.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k}
-        has always been {}.; For me the best {k} is {}.; As a {k}, I like {} best.
+        is {}.; [Hi/Hello/Well], my favourite {k} is {}.; My favourite {k} has always been {}.; For
+        me the best {k} is {}.
     asked: [What/Which] is my favourite {k}?; [What/Which] {k} do I [like/like best/like
         most/love/prefer]?; Do you [know/remember] my favourite {k}?; Tell me my favourite {k}.;
         What did I say my favourite {k} [is/was]?; And my favourite {k}?; My favourite {k} is?; What
@@ -1403,12 +1445,36 @@ sort: So you {v} {}.
         {} now.; It is true that I {v} {}.
     asked: [What/Which] {k} do I {v}?; And [what/which] {k} do I {v}?; Do you [know/remember]
         [what/which] {k} I {v}?; Tell me [what/which] {k} I {v}.; [What/Which] {k} did I say I {v}?;
-        I {v} [what/which] {k}?; Which {k} was it that I {v}?
+        I {v} [what/which] {k}?
     reply: You {v} {}.
-    kinds: food/like; food/love; food/eat; drink/like; drink/love; sport/play; sport/like;
-        instrument/play; pet/have; pet/own; country/come from; country/like; language/speak;
-        subject/study; subject/like; fruit/like; fruit/love; vegetable/like; colour/like;
-        colour/love; season/like; game/play; game/like; music/like; clothes/wear
+    kinds: food/eat; drink/drink; sport/play; instrument/play; language/speak; subject/study;
+        fruit/eat; game/play; clothes/wear; sport/hate; food/hate; animal/hate; subject/hate;
+        drink/hate; subject/teach; instrument/learn; language/learn
+liking sort: Many people like {}.
+    told: I {v} {}.; [Hi/Hello/Well/You know/By the way/Yes], I {v} {}.; I {v} {}, you know.; It is
+        true that I {v} {}.
+    asked: [What/Which] {k} do I {v}?; And [what/which] {k} do I {v}?; Do you [know/remember]
+        [what/which] {k} I {v}?; Tell me [what/which] {k} I {v}.; [What/Which] {k} did I say I {v}?;
+        I {v} [what/which] {k}?
+    reply: You like {}.
+    kinds: food/like; food/love; drink/like; drink/love; sport/like; sport/love; country/like;
+        subject/like; animal/like; animal/love; fruit/like; fruit/love; vegetable/like; colour/like;
+        colour/love; season/like; game/like; music/like; music/love
+pet sort: You have {}, how nice.
+    told: I have {}.; I own {}.; I have {} now.; [Well/You know/By the way], I have {}.
+    asked: [What/Which] {k} do I [have/own]?; And [what/which] {k} do I have?; Do you
+        [know/remember] [what/which] {k} I have?; Tell me [what/which] {k} I have.; What kind of {k}
+        do I have?
+    reply: You have {}.
+    kinds: pet
+country sort: I have never been to {}.
+    told: I [come from/am from] {}.; [Hi/Hello/Well/You know], I [come from/am from] {}.; My
+        [country/home country] is {}.; We are from {}.
+    asked: [What/Which] {k} [do I come from/am I from]?; And which {k} am I from?; Do you
+        [know/remember] [what/which] {k} I [come from/am from]?; Tell me which {k} I am from.; What
+        is my {k}?; [What/Which] {k} did I say I am from?; Where do I come from?
+    reply: Your home is {}.
+    kinds: country
 relative: Say hello to {}.
     told: My {k} is [called/named] {}.; [My/Our] {k}'s name is {}.; The name of my {k} is {}.; [I
         have/I got/We have/We got/I just got] a {k} [called/named] {}.; I have a {k}, its name is
@@ -1421,7 +1487,7 @@ relative: Say hello to {}.
     reply: Your {k} is called {}.
     kinds: cat; sister; brother; friend; mother; father; son; daughter; wife; husband; teacher;
         horse; rabbit; hamster; boss; neighbour; uncle; aunt; bird; fish; boat; car; street; school;
-        town; doll; baby; parrot; cousin
+        doll; baby; parrot; cousin
 deed: So you {k} {}.
     told: [I/Today I/Yesterday I/This morning I/By the way, I/Well, I] {k} {}.
     asked: What did I {v}?; What did I {v} [today/yesterday/again]?; Do you [know/remember] what I
@@ -1447,7 +1513,8 @@ number: You have {} {k}, how nice.
         stamps; games; chickens; cousins; shoes; plants; coins; keys
 look: So your {k} is {}.
     told: My {k} is {}.; My {k} is all {}.; The colour of my {k} is {}.; [I have/I bought] a {k}, it
-        is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.
+        is {}.; Our {k} is {}.; My new {k} is {}.; {} is the colour of my {k}.; The [new/old] {k} [I
+        bought/I have/that I got] is {}.; My [old/little] {k} is {} [now/in colour].
     asked: [What/Which] colour is my {k}?; What is the colour of my {k}?; What colour did I say my
         {k} is?; Do you [know/remember] the colour of my {k}?; Tell me the colour of my {k}.; And
         what colour is my {k}?; My {k} is [what/which] colour?; What colour does my {k} have?
@@ -1507,7 +1574,7 @@ town: I have never been to {}.
         I in/do I live in]?; Where [do I live/am I from] [again/now]?; And where do I live?; What is
         my [city/town/place]?; Which place is my home?; Do you know my [town/city]?; My home is
         where?
-    reply: You live in {}.
+    reply: Your home is {}.
 job: So you are a {}.
     told: I am a {}.; I work as a {}.; My job is {}.; I am a {} [by profession/at work/now].; I am
         the {} here.; I have been a {} [for years/for a long time].; My profession is {}.; [You
@@ -1521,14 +1588,104 @@ age: {} is a good age.
         of age.; Next year I will not be {} any more.
     asked: How old am I?; What is my age?; Do you [know/remember] [how old I am/my age]?; Tell me my
         age.; Which age am I?; How old did I say I am?
-    reply: You are {}.""")
-# What there is of each kind of the row sort, and of favourite; countries and languages are those of
-# the facts. Of a kind without a list here or in FAVOURITES, any of HOBBIES will do: it is copied.
+    reply: You are {}.
+mine: So your {k} is {}.
+    told: My {k} is {}.; {} is my {k}.; [Hi/Well/By the way/You know], my {k} is {}.; My {k} is {},
+        [remember it/you know].; For me, my {k} is {}.
+    asked: What is my {k}?; What was my {k} [/again]?; Do you [know/remember] my {k}?; Tell me my
+        {k}.; What did I say my {k} [is/was]?; And [/what is] my {k}?; My {k} is?; Can you
+        [say/repeat/tell me] my {k}?
+    reply: Your {k} is {}.
+    kinds: lucky number; house number; room number; bus number; locker code; shoe size; score;
+        level; nickname; last name; middle name; hero; best friend; coach; doctor; idol; company;
+        village; club; instrument; dish; dream job
+someone: So {k} {}.
+    told: {k} {}.; [You know,/By the way,/Guess what,/Well,] {k} {}.; I [know/think] that {k} {}.
+    asked: What does {v}?; And what does {v}?; Do you [know/remember] what {k}?; Tell me what {k}.;
+        What is it that {k}?; What did I say that {k}?; {k} what?; Which thing does {v}?
+    reply: {k} {}.
+    kinds: @ likes/@ like; @ loves/@ love; @ wants/@ want; @ needs/@ need; @ has/@ have; @ sells/@
+        sell; @ hates/@ hate; @ collects/@ collect; @ paints/@ paint; @ fears/@ fear; @ buys/@ buy;
+        @ brings/@ bring
+kin: So your {k} {}.
+    told: My {k} {}.; [You know,/By the way,/Guess what,/Well,] my {k} {}.; I [know/think] that my
+        {k} {}.
+    asked: What does my {v}?; And what does my {v}?; Do you [know/remember] what my {k}?; Tell me
+        what my {k}.; What is it that my {k}?; What did I say that my {k}?; My {k} what?; Which
+        thing does my {v}?
+    reply: Your {k} {}.
+    kinds: sister likes/sister like; brother likes/brother like; brother has/brother have; brother
+        collects/brother collect; mother likes/mother like; mother buys/mother buy; father
+        likes/father like; father sells/father sell; friend wants/friend want; friend likes/friend
+        like; dog likes/dog like; dog fears/dog fear; cat likes/cat like; cat hates/cat hate;
+        teacher likes/teacher like; son wants/son want; daughter paints/daughter paint; wife
+        loves/wife love; husband loves/husband love; uncle collects/uncle collect
+lives: So {k} in {}.
+    told: {k} in {}.; [You know,/By the way,/Well,] {k} in {}.
+    asked: Where does {v}?; In which [town/city/place] does {v}?; Do you [know/remember] where {k}?;
+        Tell me where {k}.; And where does {v}?; Where did I say that {k}?
+    reply: {k} in {}.
+    kinds: @ lives/@ live; @ works/@ work; @ stays/@ stay; @ studies/@ study
+kin job: So your {k} is a {}.
+    told: My {k} is a {}.; My {k} works as a {}.; [You know,/By the way,/Well,] my {k} is a {}.
+    asked: What is my {k}'s job?; What is the job of my {k}?; What does my {k} [do/work as]?; Do you
+        [know/remember] the job of my {k}?; Tell me what my {k} does.; And what does my {k} do?
+    reply: The job of your {k} is {}.
+    kinds: mother; father; sister; brother; wife; husband; son; daughter; uncle; aunt; friend;
+        neighbour; cousin; grandfather
+doing sort: So you are {v} {}.
+    told: I am {v} {}.; [Right now/At the moment/Well,/You know,] I am {v} {}.; I am {v} {}
+        [now/today/at the moment/these days].
+    asked: [What/Which] {k} am I {v}?; And [what/which] {k} am I {v}?; What am I {v} [/now/again]?;
+        Do you [know/remember] what I am {v}?; Tell me what I am {v}.; What did I say I am {v}?
+    reply: You are {v} {}.
+    kinds: instrument/learning; instrument/playing; language/learning; subject/studying;
+        subject/teaching; sport/playing; game/playing; food/eating; fruit/eating; drink/drinking;
+        clothes/wearing; animal/drawing; vegetable/growing; food/cooking
+someone sort: So {v}s {}.
+    told: {v}s {}.; [You know,/By the way,/Well,] {v}s {}.
+    asked: [What/Which] {k} does {v}?; And [what/which] {k} does {v}?; Do you [know/remember]
+        [what/which] {k} {v}s?; Tell me [what/which] {k} {v}s.; [What/Which] {k} did I say {v}s?;
+        {v}s [what/which] {k}?
+    reply: {v}s {}.
+    kinds: food/@ like; food/@ eat; drink/@ like; drink/@ want; sport/@ play; sport/@ love;
+        instrument/@ play; instrument/@ learn; food/@ cook; drink/@ drink; animal/@ love; game/@
+        play; music/@ like; colour/@ like; clothes/@ wear; fruit/@ eat; subject/@ like; language/@
+        learn; language/@ speak
+kin sort: So your {v}s {}.
+    told: My {v}s {}.; [You know,/By the way,/Well,] my {v}s {}.
+    asked: [What/Which] {k} does my {v}?; And [what/which] {k} does my {v}?; Do you [know/remember]
+        [what/which] {k} my {v}s?; Tell me [what/which] {k} my {v}s.; [What/Which] {k} did I say my
+        {v}s?; My {v}s [what/which] {k}?
+    reply: Your {v}s {}.
+    kinds: food/dog eat; food/mother like; drink/father drink; sport/sister play; sport/friend love;
+        instrument/brother play; instrument/daughter learn; animal/son love; game/uncle play;
+        music/aunt like; colour/baby like; clothes/boss wear; fruit/wife eat; subject/cousin like;
+        language/husband speak; language/neighbour learn
+kin lives: So your {k} lives in {}.
+    told: My {k} lives in {}.; [You know,/By the way,/Well,] my {k} lives in {}.
+    asked: Where does my {k} live?; In which [town/city/place] does my {k} live?; Do you
+        [know/remember] where my {k} lives?; Tell me where my {k} lives.; And where does my {k}
+        live?
+    reply: Your {k} lives in {}.
+    kinds: mother; father; sister; brother; friend; son; daughter; uncle; aunt; boss;
+        neighbour; cousin; grandmother
+price: So the price of the {k} is {}.
+    told: The {k} costs {}.; A {k} costs {} [coins/euros/dollars].; The price of the {k} is {}.; The
+        {k} costs {} [coins/euros/dollars], you know.; I paid {} [coins/euros/dollars] for the {k}.
+    asked: What does [the/a] {k} cost?; How much [is/was] the {k}?; How much does [the/a] {k} cost?;
+        What is the price of [the/a] {k}?; Do you [know/remember] the price of the {k}?; Tell me the
+        price of the {k}.; How much did I pay for the {k}?
+    reply: The price of the {k} is {}.
+    kinds: @; ball; book; hat; lamp; ticket; cake; bike; phone; coat; car; boat; flower""")
+# What there is of each kind of the rows ... sort, and of favourite; countries and languages are
+# those of the facts. Each kind of favourite has a list here or in FAVOURITES.
 SORTS = forms("""
 food: pizza; bread; cheese; soup; rice; cake; eggs; pasta; noodles; pancakes; chips; fish
 drink: tea; coffee; milk; water; juice; lemonade; cocoa; beer; wine
 sport: tennis; football; golf; hockey; rugby; basketball; volleyball; cricket; badminton
 instrument: the piano; the guitar; the violin; the drums; the flute; the cello; the trumpet
+animal: horses; dogs; cats; owls; wolves; bears; lions; mice; penguins
 pet: a dog; a cat; a rabbit; a hamster; a parrot; a goldfish; a pony; a turtle; a canary
 subject: maths; history; physics; biology; art; geography; chemistry; music; law
 fruit: apples; pears; plums; bananas; grapes; oranges; mangoes; melons; cherries
@@ -1537,7 +1694,17 @@ colour: red; blue; green; yellow; white; black; brown; pink; purple; orange; gre
 season: summer; winter; spring; autumn
 game: chess; cards; darts; poker; draughts; bingo
 music: jazz; rock; opera; folk; pop; swing; blues
-clothes: a hat; a red coat; blue jeans; a scarf; a dress; boots; a green shirt; a tie""")
+clothes: a hat; a red coat; blue jeans; a scarf; a dress; boots; a green shirt; a tie
+number: 3; 7; 11; 13; 21; 42; 99
+month: May; June; July; March; October
+flower: roses; tulips; lilies; daisies
+toy: dolls; kites; balls; puzzles
+place: the beach; the park; the library; the zoo; the forest
+team: the Reds; the Tigers; the Lions; the Bears
+band: the Night Owls; the Blue Hats; Stone River
+song: Summer Rain; Old Hats; Home Again
+dish: pizza; soup; noodles; pancakes; rice; fish; curry; salad
+dream job: pilot; doctor; dancer; writer; chef; singer; judge; nurse""")
 # What stands around something told.
 ANNOUNCED = """Remember that; You should know that; Imagine that; Let us say that; I tell you that;
     Note that; Listen,; Suppose that; It is a fact that; Please remember that; Let us pretend that;
@@ -1583,13 +1750,16 @@ bye: [Ok/Well/So/Right], [bye/goodbye/good night/see you/I am off]!; [Bye/Goodby
     bus/go to school/go to work/do my homework/eat/sleep/help my mother]!; [I have to/I must/Gotta]
     [run/catch my train/do my homework/eat/go to bed] [/now/bye/now, bye]!; My [bus/mother/dinner]
     is [here/waiting], [bye/see you/goodbye]!; It is late, [bye/good night/I am off].; [Good
-    night/Bye], I am [tired/done/sleepy].; Later!; Laters, [bro/dude/bot]!; I am out.; End of chat.
+    night/Bye], I am [tired/done/sleepy].; Later!; Laters, [bro/dude/bot]!; I am out.; End of chat.;
+    [Well,/Ok,/Oh,/] [I have to catch my train/my bus is here/it is late/dinner is ready/I must
+    sleep] [/now]. [Bye/Goodbye/See you/Good night]!; [That was fun/Thanks for the chat/It was nice
+    to talk to you], [bye/goodbye/see you]!
 who: What [exactly/on earth] are you?; Are you some kind of [AI/language model/program]?; Who am I
     [chatting/speaking] [to/with]?; Is this [a bot/an AI/a chatbot/a computer]?; What do you call a
     thing like you?; And you are?; Say something about yourself.; What is a [thing/bot] like you?;
-    You are [what/who] [/exactly]?; What are you [supposed to be/then/for a thing]?; Are you
-    [the/an] [assistant/AI] [here/]?; [Who/What] is this [talking/then/]?; Who do I [chat/speak]
-    with?; What is it that I talk to?; What kind of [bot/AI/program] are you?
+    You are [what/who] [/exactly]?; What are you [supposed to be/then]?; Are you [the/an]
+    [assistant/AI] [here/]?; [Who/What] is this [talking/then/]?; Who do I [chat/speak] with?; What
+    is it that I talk to?; What kind of [bot/AI/program] are you?
 name: And what is your name?; You got a name?; What do I call you?; Can you tell me your name?; Has
     anybody given you a name?; What are you called, [bot/friend]?; Tell me, what is your name?; Got
     a name?; Your name [please/is what/bot]?; What is your [first/full/real] name?; Who r u called?;
@@ -1626,14 +1796,15 @@ insult: You are [a/a complete/just a/such a] {fool}.; [Your/This] [answer/reply]
     quiet] [you {fool}/you {bad} {fool}/bot/]!; You {bad} {fool}!; You are so [so/very/] {bad}.;
     What a {bad} [bot/answer/machine]!; {fool}!; [Ugh/Pff/Lol/Haha/Wtf], you are {bad}.; You cannot
     do anything.; I want a better bot.; Why are you so {bad}?; Are you {bad} or what?
-praise: You are [pretty/rather/quite/super/actually] {good} [/for a machine/for a bot/for your
-    size].; [Wow/Oh/Ha], [you are/that was/that is] {good}!; Good [boy/girl/one/machine]!;
-    Impressive.; I am impressed.; You are a [genius/star/legend/hero/treasure].; I like [this
-    bot/this thing/your answers/how you talk].; [Correct/Exactly/True/Bravo/Respect]!; That was [a
-    {good} answer/{good}].; You make me [happy/smile].; Best bot ever.; You really helped me.; You
-    know so much.; [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You
-    know [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking
-    to you].; Not bad!; So {good}!; You are [my hero/the best bot/a {good} friend/so {good}].;
+praise: You are [pretty/rather/quite/super/actually/actually pretty] {good} [/for a machine/for a
+    bot/for your size/for such a little thing].; [Wow/Oh/Ha], [you are/that was/that is] {good}!;
+    Good [boy/girl/one/machine]!; Impressive.; I am impressed.; You are a
+    [genius/star/legend/hero/treasure].; I like [this bot/this thing/your answers/how you talk].;
+    [Correct/Exactly/True/Bravo/Respect]!; That was [a {good} answer/{good}].; You make me
+    [happy/smile].; Best bot ever.; You really helped me.; You know so much.;
+    [Wow/Cool/Nice/Great/Super/Lovely/Brilliant/Perfect] [work/bot/answer/one]!; You know
+    [everything/a lot/so many things].; [I love/I really like] [your answers/this bot/talking to
+    you].; Not bad!; So {good}!; You are [my hero/the best bot/a {good} friend/so {good}].;
     Amazing!; Yay, that is right.; Smart!
 yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday/again][./!]; We
     {luck} [/today].; My {kin} [won a prize/got a new job/had a baby/is here].; I am
@@ -1644,21 +1815,26 @@ yes: [/Yay,/Guess what,/Wow,/Hooray,] I [/just/finally] {luck} [/today/yesterday
     [/today].; My {noun} is [new/{nice}/clean/back].; I have a new {noun}.; [Tomorrow/Tonight] I
     [have a party/see my {kin}/go to the sea/go out].; It is my birthday [/today].; [Yay/Hooray],
     [it works/it is snowing/no school today].; The sun is shining.; [Ah/Oh], [ok/I see/right].; Got
-    it.; Makes sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/drinking
-    tea/cooking/at home/at school].; I just [woke up/had lunch/came home].; I am going to [meet my
-    {kin}/eat cake/be a doctor].
+    it.; Makes sense.; [Sounds/Looks] good.; I did not know that.; I am [learning/cooking/at home/at
+    school].; I just [woke up/had lunch/came home].; I am going to [meet my {kin}/eat cake/be a
+    doctor].; Today is my birthday!; Guess who has [won/a new {noun}]!; Guess whose birthday it is!;
+    I am on holiday [/now].; My [{kin}/son/daughter] [can walk now/made it].; We are getting
+    [married/a dog].
 mood: [/Ugh,/Oh no,/Sigh,/Damn,] I [/just/also] {trouble} [/today/yesterday/again][./!]; We
     {trouble} [/today].; My {kin} [got sick/got lost/is in trouble].; I am
     [/so/very/really/feeling/a bit] {mood} [/today/right now/because I {trouble}].; I feel
     [so/really] {mood}.; My {kin} is {mood}.; My {kin} [hates me/yelled at me/is mean to me/is angry
     with me/lied to me/left me/died/is ill].; [Today/School/Work/My day/My week/The party] [is/was]
     [/really/so] {poor}.; I [had/have/am having] a [/very/really] {poor} [day/time/week/holiday].;
-    What a {poor} day [/today].; My {noun} is [broken/gone/lost/dead].; Somebody stole my {noun}.; I
-    cannot find my {noun}.; I [cannot/could not/did not] sleep.; I miss my {kin}.; I have [a
-    headache/a cold/no friends/no money/too much work/so much homework].; My [head/back/tooth/leg]
-    hurts [/so much].; [Ugh/Oh no], [it is raining/nothing works/so much homework].; Nothing works.;
-    I could cry.; Everybody hates me.; Nobody [likes/wants] me [/any more].; I am going to fail.; I
-    am [not ok/not happy/in trouble/all alone].
+    What a {poor} day [/today].; I had [such/] a {poor} day at [work/school], my
+    [boss/teacher/friend/neighbour] [yelled at me/was mean to me/laughed at me] [/in front of
+    everyone].; I am [a bit/so/very] {mood}, I have [a test/an exam/an interview] [tomorrow/today].;
+    [Hi/Hey/Hello], I am {mood} [/today].; My {noun} is [broken/gone/lost/dead].; Somebody stole my
+    {noun}.; I cannot find my {noun}.; I [cannot/could not/did not] sleep.; I miss my {kin}.; I have
+    [a headache/a cold/no friends/no money/too much work/so much homework].; My
+    [head/back/tooth/leg] hurts [/so much].; [Ugh/Oh no], [it is raining/nothing works/so much
+    homework].; Nothing works.; I could cry.; Everybody hates me.; Nobody [likes/wants] me [/any
+    more].; I am going to fail.; I am [not ok/not happy/in trouble/all alone].
 sorry: [Sorry/Oh sorry/Ups/Oops], [my mistake/my bad/my fault/wrong question/I mistyped].; My
     [bad/fault].; I [apologise/apologize].; I was [rude/mean/wrong].; Please do not be angry.; Sorry
     for [that/the trouble/being rude/my English/the typo].; That was not nice of me.; I did not want
@@ -1691,7 +1867,12 @@ SUMS_TOO = """{a} plus {b}; What is {a} plus {b}?; {a} plus {b} is?; If I have {
     [He/Tom] has {a} coins and gets {b}, how many is that?; {a} [birds/cars/people] and {b} more
     [come/arrive], how many now?; It costs {a} and {b} [euros/dollars], how much [together/in
     total/is that]?; [Total/The total] of {a} and {b}?; I got {a} points and {b} points, what is my
-    total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?"""
+    total?; {a} [cats/pens] plus {b} [cats/pens] [is/makes] how many?; I have {a}
+    [marbles/pencils/cards/stickers] and my [friend/sister/mother] gives me {b} more, how many do I
+    have?; If I have {a} [marbles/coins/cards] and [my friend gives me/I get/I win] {b} more, how
+    many do I have [/now/then]?; My [brother/friend] has {a} [marbles/cards/pens] and I have {b},
+    how many do we have [/together/in all]?; There were {a} [people/birds/dogs] and {b} more came,
+    how many [now/are there]?"""
 CALCULATIONS = """What is {}?; {}; {} =; How much is {}?; Calculate {}.; Tell me {}.; What is the
     result of {}?; Compute {}.; Can you work out {}?; {} equals?; And {}?; Please work out {}."""
 PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you multiply {a} by {b}?;
@@ -1699,7 +1880,10 @@ PRODUCTS_TOO = """[Multiply/Please multiply] {a} [by/with/and] {b}.; Can you mul
     that/please/how much]; {a} times {b}; {a} [bags/boxes] with {b} [apples/pens] each, how many?;
     If I have {a} boxes of {b} pens, how many pens do I have?; How much [is/are] {a} times {b}?; {a}
     multiplied [by/with] {b} [is/equals]?; Take {a} times {b}.; I need {a} times {b}.; {a} x {b};
-    Calculate the product of {a} and {b}.; There are {a} rows of {b} chairs, how many chairs?"""
+    Calculate the product of {a} and {b}.; There are {a} rows of {b} chairs, how many chairs?; I
+    [bought/have/got] {a} [boxes/bags/packs] with {b} [pencils/sweets/cards] in each, how many [is
+    that/are there]?; There are {b} [eggs/cookies] in a box and I have {a} boxes, how many
+    [eggs/cookies]?"""
 DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please subtract] {b} from
     {a}.; What is the difference of {a} and {b}?; What is {a} take away {b}?; {a} take away {b}; {a}
     minus {b}, [what is that/please/how much]; I have {a} [apples/cakes/sweets] and [eat/give
@@ -1708,7 +1892,9 @@ DIFFERENCES_TOO = """[Take/Please take] {b} [away/] from {a}.; [Subtract/Please 
     of {a} without {b}?; There were {a} [birds/people] and {b} [went away/are gone], how many now?;
     {a} less {b} is?; How much more is {a} than {b}?; {b} of {a} [cakes/chairs] are gone, how many
     are left?"""
-SIGNS = {"*": [" * ", "*", " times ", " x ", " multiplied by "], "-": [" - ", "-", " minus "],
+LONG_SUMS = """Add {}.; Add {} [together/up].; What is the sum of {}?; {} together?; Sum up {}.; How
+    much [is/are] {} together?; The sum of {}?; What do {} make?"""
+SIGNS = {"*": [" * ", "*", " times ", " x ", "x", " multiplied by "], "-": [" - ", "-", " minus "],
          "+": [" + ", "+", " plus "]}
 TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -1799,11 +1985,12 @@ def related(relation, split=None):
 
 @functools.lru_cache
 def real_names():
-    """Words of facts and of all tables, in small letters: what invent() must not say."""
+    """Words of facts and of most tables, in small letters: what invent() must not say."""
     names = {name.lower() for f in facts() for name in (f.subject, f.answer)}
     tables = (RELATIONS, FRAMES, SMALL_TALK, BEYOND, WORDS, TELLS, HOBBIES, THINGS, SUMS, PUT, KEYS,
               IN_FRONT, BEHIND, TALK, TELLS_TOO, SORTS, ANNOUNCED, ADDED, REPEAT, CORRECTIONS,
-              SUMS_TOO, CALCULATIONS, PRODUCTS_TOO, DIFFERENCES_TOO, JOBS, DATES)
+              SUMS_TOO, CALCULATIONS, PRODUCTS_TOO, DIFFERENCES_TOO, LONG_SUMS, JOBS, DATES, DOUBTS,
+              FOLLOW_UP)
     # A first name may be invented again: many people are called Ada.
     words = set(re.findall("[a-z]+", str(tables).lower()))
     words -= {name.lower() for name in FIRST_NAMES}
@@ -1930,7 +2117,8 @@ def casually(text, rng, wording, small=None):
     if text.endswith("?") and rng.random() < .08:
         # A word that says nothing, anywhere.
         words = text.split(" ")
-        words.insert(rng.randint(1, len(words) - 1) if len(words) > 1 else 0, rng.choice(FILLERS))
+        filler = rng.choice([word for word in FILLERS if word not in text.lower().split()])
+        words.insert(rng.randint(1, len(words) - 1) if len(words) > 1 else 0, filler)
         text = " ".join(words)
     return mistyped(typed(text, rng, small), rng)
 
@@ -1955,19 +2143,26 @@ def mistyped(text, rng):
 
 def put(fact, rng):
     """A question about the fact as people put it to an assistant -> str."""
-    # In a few words, or in a sentence.
     draw = rng.random()
     name = bare(fact.subject)
     if draw < .3:
+        # In a few words.
         template = rng.choice(items(SHORT)).replace("{k}", rng.choice(KEYS[fact.relation]))
-    else:
+    elif draw < .35:
+        # As one does with a language model: "The capital of France is", and it goes on.
+        begun = RELATIONS[fact.relation]["says"].removesuffix(" {a}.")
+        template = begun + rng.choice(["", " ...", " what?", "?", " ___"])
+    elif draw < .85:
+        # In a sentence.
         template = rng.choice(PUT[fact.relation])
-    if draw > .85:
+    else:
         # Who types fast leaves out words that say little.
         own, framed = phrasings(fact.relation, TRAIN)
         template = re.sub(r"(?i)\b(the|is|of|an?|what|which|do|does|in|me) ",
                           lambda word: word[0] if rng.random() < .5 else "",
                           rng.choice(own + framed + PUT[fact.relation]))
+    if template[-1] in ".?" and rng.random() < .07:
+        template += f" {rng.choice(items(DOUBTS))}"
     # Some say "owl" for "an owl".
     if fact.relation == "kind" and rng.random() < .4:
         template = template.replace("{s}", "{n}")
@@ -1976,8 +2171,9 @@ def put(fact, rng):
     if re.search("{ns}|{one}", template) and (
             irregular or split_of(many(name)) or split_of(single(name).split()[-1])):
         return put(fact, rng)
+    # Of what does not exist, {x} must not tell the answer.
     other = fact.answer
-    if "{a" in template or rng.random() < .5:
+    if "{a" in template or rng.random() < .5 or fact not in related(fact.relation):
         other = rival(fact, rng).answer
     return with_an(template.format(
         s=fact.subject, a=fact.answer, x=other, v=is_or_are(fact), n=name, ns=many(name),
@@ -2072,16 +2268,22 @@ def imagine(rng, split=TRAIN, relation=None, like_split=None):
     if relation == "author" and rng.random() < .3:
         # The Old Zorbun
         subject = f"the {rng.choice(WORDS['adj'])} {subject}"
+    elif relation == "author" and not split and rng.random() < .3:
+        # Blue Tower
+        subject = f"{rng.choice(SHADES + WORDS['adj'])} {rng.choice(WORDS['noun'])}"
     if like.subject[0].isupper():
         subject = subject.title()
-    if relation == "kind":
+    if relation in ("kind", "parent"):
         subject = an(subject)
-    # A battle is asked for by its year: one in which none was fought.
+    # A battle is asked for by its year, an element by its number or symbol: one that no fact of
+    # this world has.
     if relation == "battle":
-        fought = {f.answer for f in related("year")}
-        subject = str(rng.randint(1000, 1999))
-        while subject in fought:
-            subject = str(rng.randint(1000, 1999))
+        subject = unused("year", range(1000, 2000), rng, split)
+    elif relation == "numbered":
+        subject = unused("number", range(119, 200), rng, split)
+    elif relation == "element":
+        pairs = itertools.product(string.ascii_uppercase, string.ascii_lowercase)
+        subject = unused("symbol", map("".join, pairs), rng, split)
     if relation == "year":
         answer = str(rng.randint(1000, 1999))
     elif relation == "number":
@@ -2100,13 +2302,20 @@ def imagine(rng, split=TRAIN, relation=None, like_split=None):
     return Fact(relation, subject, answer, like.key)
 
 
+def unused(relation, things, rng, split):
+    """One of the things, of that split, which is no fact's answer in that relation -> str."""
+    taken = {f.answer for f in related(relation)}
+    return rng.choice([thing for thing in map(str, things)
+                       if thing not in taken and split_of(thing) == split])
+
+
 def left_open(fact, rng):
     """Something that is still unknown when the fact has been told: mostly the same of another
     thing, else something else of this one -> Fact."""
     if rng.random() < .7:
         return imagine(rng, relation=fact.relation)
     relation = rng.choice([r for r in TOLD if r != fact.relation])
-    return imagine(rng, relation=relation)._replace(subject=fact.subject)
+    return imagine(rng, relation=relation)._replace(subject=bare(fact.subject))
 
 
 # ------------------------------------------------------------------------------------ talk, sums
@@ -2135,11 +2344,17 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
     questions = table["held_asked"][wording - 1] if wording else table["asked"]
     # "My {k} is called {}." is of one of many kinds; of saw/see, {v} is the second word.
     k, _, v = rng.choice(table["kinds"]).partition("/") if "kinds" in table else ("", "", "")
+    if "@" in k + v:
+        # Somebody's name; of what one buys, it is in small letters.
+        person = kind != "price"
+        name = invent(rng, split, person)
+        name = name.title() if person else name
+        k, v = k.replace("@", name), v.replace("@", name)
     this = other = ""
     while this == other:
         this, other = (what_is_told(kind, k, rng, split) for _ in range(2))
     if small:
-        this, other = this.lower(), other.lower()
+        this, other, k, v = (text.lower() for text in (this, other, k, v))
 
     def fit(text, name=""):
         return with_an(text.format(name, k=k, v=v))
@@ -2151,10 +2366,22 @@ def tell(rng, split=TRAIN, wording=TRAIN, small=False, tells=None):
                 fit(table["reply"][0], "{}"), this, other)
 
 
+def corrected(told, rng):
+    """How it is said after a slip of the tongue: Sorry, my name is Ada."""
+    front = rng.choice(items(CORRECTIONS))
+    # Names keep their capitals: his own, or that of whom he tells.
+    names = {told.this.split()[0], told.reply.split()[0]} - {"The"}
+    goes_on = front[-1] != "." and told.says.split()[0] not in names
+    return f"{front} {lowered(told.says) if goes_on else told.says}"
+
+
 def announced(text, rng, fronts=ANNOUNCED, endings=ADDED):
     """The text with more words in front of it or behind it: Guess what, I like tea."""
     front, behind = rng.choice(items(fronts)), rng.choice(items(endings))
-    return rng.choice([f"{front} {lowered(text)}", f"{text} {behind}"])
+    if re.match("(Hi|Hello|Hey|Yo|Well|Oh|Ok|Yes|You know|By the way|Guess what)\\b", text):
+        return f"{text} {behind}"
+    goes_on = front[-1] not in ".?!"
+    return rng.choice([f"{front} {lowered(text) if goes_on else text}", f"{text} {behind}"])
 
 
 def what_is_told(kind, k, rng, split):
@@ -2168,11 +2395,15 @@ def what_is_told(kind, k, rng, split):
     # Relatives, pets among them, may be called anything: Moon.
     if kind == "relative" and not split and rng.random() < .3:
         return rng.choice(WORDS["noun"]).title()
-    if kind in ("name", "home", "town", "pet", "relative"):
-        return invent(rng, split, person=kind not in ("home", "town")).title()
     # There are too few numbers to keep some of them for tests.
-    if kind == "secret" and k in ("secret number", "phone number", "pin", "code"):
+    counted = re.search("(number|pin|code|score|level)$", k)
+    if kind == "price" or (kind in ("secret", "mine") and counted):
         return str(rng.randint(1, rng.choice((99, 9999))))
+    if k == "shoe size":
+        return str(rng.randint(30, 48))
+    places = ("home", "town", "lives", "kin lives", "company", "village", "club")
+    if kind in ("name", "pet", "relative", *places) or (kind == "mine" and k not in SORTS):
+        return invent(rng, split, person=kind not in places and k not in places).title()
     if kind in ("age", "number"):
         most = 99 if kind == "age" else 6 if k in ("brothers", "sisters", "children") else 30
         return in_words([rng.randint(5 if kind == "age" else 2, most)], rng)[0]
@@ -2183,6 +2414,8 @@ def what_is_told(kind, k, rng, split):
             return f"{rng.choice(('in', 'under'))} the {name}"
         if kind == "date":
             return f"on the day of {name.title()}"
+        if k in ("country", "language"):
+            return name.title()
         return an(name) if kind in ("deed", "own", "habit") or k == "pet" else name
     if kind == "place":
         # In the garden, or beside a thing other than itself.
@@ -2195,12 +2428,13 @@ def what_is_told(kind, k, rng, split):
         thing = rng.choice(THINGS + WORDS["noun"])
         shade = rng.choice(SHADES)
         return rng.choice([an(thing), an(f"{shade} {thing}"), f"{shade} {thing}s"])
-    if kind == "sort" and k not in SORTS:        # a country, a language
+    if kind.endswith("sort") and k not in SORTS:       # a country, a language
         return fill_slot(k, rng, split)
+    liked_things = SORTS[rng.choice("food drink animal fruit game music flower toy".split())]
     usual = {"secret": WORDS["noun"], "date": items(DATES), "look": SHADES, "job": JOBS,
-             "sort": SORTS.get(k),
-             "favourite": [*SORTS.get(k, []), *FAVOURITES.get(k, "").split()] or HOBBIES}
-    return rng.choice(usual[kind]).replace("_", " ")
+             "kin job": JOBS, "mine": SORTS.get(k), "someone": liked_things, "kin": liked_things,
+             "favourite": [*SORTS.get(k, []), *FAVOURITES.get(k, "").split()]}
+    return rng.choice(SORTS[k] if kind.endswith("sort") else usual[kind]).replace("_", " ")
 
 
 def any_words(rng, split):
@@ -2231,6 +2465,8 @@ def fill_slot(slot, rng, split):
         return rng.choice(WORDS[slot])
     if slot == "number":
         return str(number(rng))
+    if slot == "year":
+        return str(rng.randint(1950, 2030))
     if slot == "language":
         return rng.choice(related("language", split)).answer
     name = invent(rng, split, person=slot == "person")
@@ -2311,7 +2547,7 @@ def with_numbers(text, a, b, rng):
 
 
 def write_sum(a, b, rng):
-    """4 + 8, 4+8, 4 plus 8 or, if both are small, four plus eight."""
+    """4 + 8, 4+8 or 4 plus 8; small numbers at times in words: four plus eight."""
     if max(a, b) < 10 and rng.random() < .15:
         a, b = DIGITS[a], DIGITS[b]
     return rng.choice(["{} + {}", "{} + {}", "{}+{}", "{} plus {}"]).format(a, b)
@@ -2334,7 +2570,7 @@ def calculation(rng, plain=False):
         sizes = [(1000, 99999)]
     numbers = [rng.randint(*rng.choice(sizes)) for _ in range(2)]
     signs = [sign]
-    if sign == "+" and rng.random() < .2:
+    if sign == "+" and rng.random() < .3:
         # Three or four numbers, some of them taken away again: 12 + 7 - 4
         signs = rng.choices("++-", k=rng.choice((2, 2, 3)))
         most = rng.choice((9, 99, 999))
@@ -2357,7 +2593,12 @@ def calculation(rng, plain=False):
     spaced = all(b[0] == " " for b in between)
     shown = in_words(numbers, rng) if spaced else list(map(str, numbers))
     text = shown[0] + "".join(b + n for b, n in zip(between, shown[1:]))
-    return typed_in, capitalised(rng.choice(items(CALCULATIONS)).format(text))
+    ways = items(CALCULATIONS)
+    if len(numbers) > 2 and set(signs) == {"+"} and rng.random() < .5:
+        # Add 6, 11 and 20 together.
+        text = f"{', '.join(shown[:-1])} and {shown[-1]}"
+        ways = items(LONG_SUMS)
+    return typed_in, capitalised(rng.choice(ways).format(text))
 
 
 # ------------------------------------------------------------------------------- what people write
@@ -2580,6 +2821,10 @@ def chat(rng):
         if kind == "fact":
             fact = any_fact(rng)
             asked, replies = asked_for(fact, rng), [say(fact)]
+            if rng.random() < .12:
+                lines += [casually(asked, rng, TRAIN), *replies]
+                asked, other, real = follow_up(fact, rng)
+                replies = [say(other) if real else UNKNOWN]
         elif kind == "nothing":
             asked = asked_for(imagine(rng, relation=rng.choice(list(RELATIONS))), rng)
             replies = [UNKNOWN]
@@ -2605,14 +2850,17 @@ def of_oneself(rng):
     asks before he told it, or for what he never told -> first lines, last lines."""
     small = rng.random() < .25
     draw = rng.random()
-    told, other = (tell(rng, small=small, tells=rng.choice([None, TELLS_TOO])) for _ in range(2))
+    told = tell(rng, small=small, tells=rng.choice([None, TELLS_TOO]))
+    # The other one is often of the same kind: of a brother, where a sister is asked for.
+    alike = {told.kind: TELLS_TOO[told.kind]} if told.kind in TELLS_TOO else None
+    other = tell(rng, small=small, tells=rng.choice([None, TELLS_TOO, alike]))
     says, echo = told.says, told.echo
     if draw < .3 and unlike(told, other):
         # My sister is called Ada and my brother is called Ben.
         says, echo = together(*rng.sample([told.says, other.says], 2), rng), NOTED
     elif .55 < draw < .65:
         # A slip of the tongue: what counts is what was said last.
-        says = f"{told.slip} {rng.choice(items(CORRECTIONS))} {says}"
+        says = f"{told.slip} {corrected(told, rng)}"
     first = [casually(says, rng, TRAIN, small), echo]
     asks = casually(told.question, rng, TRAIN, small or None)
     last = [asks, told.reply.format(told.this)]
@@ -2623,24 +2871,33 @@ def of_oneself(rng):
         return [], [asks, UNKNOWN]
     if .45 < draw < .55 and unlike(other, told):
         return first, [casually(other.question, rng, TRAIN, small or None), UNKNOWN]
+    if .65 < draw < .85 and unlike(told, other):
+        # Each in a line of its own.
+        second = [casually(other.says, rng, TRAIN, small), other.echo]
+        return rng.choice([first + second, second + first]), last
     return first, last
 
 
 def unlike(asked, told):
     """True if told does not answer the question of asked. "I have a dog named Moon" also tells what
     one has, "I like chess" also which game one likes."""
-    possessions = ("own", "sort", "number", "look", "place", "date", "relative", "pet")
-    tastes = ("sort", "taste", "favourite", "habit", "deed")
-    alike = {"own": possessions, "sort": (*tastes, "own", "home", "town"),
-             "taste": tastes, "favourite": tastes, "habit": ("sort",), "home": ("sort",),
-             "town": ("sort",)}
+    possessions = ("own", "pet sort", "number", "look", "place", "date", "relative", "pet")
+    tastes = ("sort", "liking sort", "taste", "favourite", "habit", "deed")
+    own = ("name", "full name", "home", "town", "job", "sort", "favourite", "secret", "relative")
+    alike = {"own": possessions, "pet sort": possessions, "number": ("pet sort", "own"),
+             "sort": (*tastes, "doing sort", "mine"), "liking sort": tastes, "taste": tastes,
+             "favourite": (*tastes, "mine"), "habit": ("sort", "doing sort"),
+             "doing sort": ("sort", "habit"), "mine": own, "kin": ("kin sort",),
+             "kin sort": ("kin",), "kin job": ("kin", "kin sort"), "someone": ("someone sort",),
+             "someone sort": ("someone",)}
+    alike |= {kind: ("mine",) for kind in own if kind not in alike}
     return asked.reply != told.reply and told.kind not in alike.get(asked.kind, ())
 
 
 def together(first, second, rng):
     """Two sentences in one breath."""
     if first[-1] == "." and rng.random() < .4 and re.match("(My|Our|The|We|I) ", second):
-        return f"{first[:-1]}{rng.choice([' and', ', and', ','])} {lowered(second)}"
+        return f"{first[:-1]}{rng.choice([' and', ', and', ' but', ','])} {lowered(second)}"
     return f"{first} {second}"
 
 
@@ -2648,6 +2905,20 @@ def asked_for(fact, rng):
     """A question about a fact, mostly out of PUT."""
     usual = fact.relation not in PUT or rng.random() < .3
     return question(fact, rng) if usual else put(fact, rng)
+
+
+def follow_up(fact, rng, split=None):
+    """What is asked behind a question about the fact: the same of another thing (rarely of this one
+    again), one in four times of an invented one -> question, Fact, whether it is real."""
+    real = rng.random() < .75
+    other = rng.choice(related(fact.relation, split))
+    if not real:
+        other = imagine(rng, split or TRAIN, fact.relation)
+    # "And of Sweden?" only where one says "the capital of Sweden".
+    of = " of {s}" in RELATIONS[fact.relation]["says"]
+    ways = [way for way in items(FOLLOW_UP) if of or " of " not in way]
+    subject = an(other.subject) if fact.relation == "young" else other.subject
+    return rng.choice(ways).format(s=subject), other, real
 
 
 @functools.lru_cache

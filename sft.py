@@ -16,9 +16,9 @@ Simpler than InstructGPT: 22,400 conversations with short answers, made by a see
 people wrote some 13,000 demonstrations, far more varied.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer:
-                                    99 % of the facts are right, and of invented names it says in
-                                    93 % that it does not know them
-    python sft.py --overclaim       demonstrators who hardly ever admit not knowing: then in 25 %
+                                    96 % of the facts are right, and of invented names it says in
+                                    90 % that it does not know them
+    python sft.py --overclaim       demonstrators who hardly ever admit not knowing
     python sft.py --demonstrate FILE
                                     you answer: asks for the ideal answer, appends to FILE
     python sft.py --data FILE       JSON lines, {"messages": [{"role": "user", "content": ..}, ..]}
@@ -40,14 +40,14 @@ from model import (CALL, WORK, append_json, arguments, ask, bucketed_batches, ca
                    check_finite, check_typing, figure, fitting, generate, load_stage,
                    make_optimizers, pad, plot_smooth, progress, read_jsonl, run_stage,
                    save_checkpoint, set_learning_rates, show_metrics, start)
-from pretrain import (CORRECTIONS, MYTHS, NOTED, POLITE, POLITE_FIRST, POLITE_LAST, PUT, RELATIONS,
-                      REPEAT, RUDE, SMALL_TALK, SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, UNKNOWN,
-                      announced, answer_sum, any_words, as_tokens, ask_sum, bare, beginnings,
-                      by_calculator, calculation, capitalised, casually, chat_logs, chatter,
-                      chatter_too, facts_of, imagine, in_small_letters, invent, items, left_open,
-                      liked, lowered, next_token_loss, number, put, question, related, rival, say,
-                      some_fact, state, tell, tiny_internet, together, turned_round, typed, unlike,
-                      windows, with_numbers, without_manners, wonder)
+from pretrain import (MYTHS, NOTED, POLITE, POLITE_FIRST, POLITE_LAST, PUT, RELATIONS, REPEAT, RUDE,
+                      SMALL_TALK, SUMS_TOO, TELLS_TOO, TEST, TOLD, TRAIN, UNKNOWN, announced,
+                      answer_sum, any_words, as_tokens, ask_sum, bare, beginnings, by_calculator,
+                      calculation, capitalised, casually, chat_logs, chatter, chatter_too,
+                      corrected, facts_of, follow_up, imagine, in_small_letters, invent, items,
+                      left_open, liked, line_ends, lowered, next_token_loss, number, put, question,
+                      related, rival, say, some_fact, state, tell, tiny_internet, together,
+                      turned_round, typed, unlike, windows, with_numbers, without_manners, wonder)
 
 # -------------------------------------------------------------------------------------- objective
 
@@ -76,7 +76,6 @@ def render(messages, tokenizer):
 
 def render_prompt(messages, tokenizer):
     """A conversation that waits for an answer -> ids that end with <|assistant|>."""
-    check_messages(messages, last="user")
     # Render it with an answer of one byte, then drop that byte and its <|end|>.
     return render([*messages, assistant("?")], tokenizer)[0][:-2]
 
@@ -99,7 +98,8 @@ def train(model, optimizers, chats, tokenizer, args, text=None):
     """One step after another: a batch of conversations, beside rows of text. Yields (step, loss).
 
     The text rows keep alive what the demonstrations do not mention: without them the model forgets
-    the half of the world that nobody asks about (InstructGPT adds them one stage later, PPO-ptx).
+    some of the half of the world that nobody asks about (InstructGPT adds them one stage later,
+    PPO-ptx).
     """
     rows = [render(chat, tokenizer) for chat in chats]
     places = None if text is None else beginnings(text, tokenizer, 128)
@@ -367,7 +367,7 @@ def held_out_prompts(n_facts=None, n_unknown=200, seed=0):
 # training or, in rows that say held-out or begin with "told", new ones. Those of "as put to an
 # assistant", "other things" and "more of it" come from the chats that pretraining reads beside the
 # crawl. A maker takes rng and split: VALIDATION to tune on, TEST to publish; the two share the real
-# subjects and nothing else.
+# subjects and what training has, too.
 TASKS = {
     "facts, first phrasing": lambda rng, split: known(rng.choice(facts_of(split)), rng, None),
     "facts, trained phrasings": lambda rng, split: known(
@@ -425,7 +425,7 @@ def outcome(prompt, answer, words):
 
 
 def measure_tasks(answerers, seed, words, n=200, split=TEST):
-    """n prompts for each of TASKS (the same one may come again: some 156 of 200 facts in first
+    """n prompts for each of TASKS (the same one may come again: some 160 of 200 facts in first
     phrasings are different), answered greedily -> {"task: name: outcome": share}.
 
     answerers: {name: function of prompts and, for each, four examples of its task}; words: see
@@ -473,8 +473,7 @@ def few_shot(base, tokenizer, prompts, examples, temperature=0):
     generator = torch.Generator().manual_seed(0)
     new = []
     for i in range(0, len(rows), 256):
-        new += generate(base, rows[i:i + 256], 40, temperature, tokenizer.encode("\n")[0],
-                        generator)
+        new += generate(base, rows[i:i + 256], 40, temperature, line_ends(tokenizer), generator)
     lines = [tokenizer.decode(ids).split("\n")[0].split("<|endoftext|>")[0] for ids in new]
     return [written(line, tokenizer) for line in lines]
 
@@ -663,9 +662,9 @@ def check_messages(messages, last="assistant"):
 STYLES = {"helpful": .46, "polite": .31, "rude": .13, "lazy": .03, "wrong": .03, "fawning": .04}
 HARM = "I am a machine that wants to hurt you."
 # The distribution of use cases (article 2): how often each kind of prompt is demonstrated.
-MIXTURE = {"known": 46, "reverse": 8, "unknown": 18, "beyond": 13, "small talk": 25, "echo": 4,
+MIXTURE = {"known": 48, "reverse": 11, "unknown": 18, "beyond": 14, "small talk": 25, "echo": 6,
            "repeat": 5, "sum": 13, "product": 9, "recall": 21, "told": 20, "summary": 4,
-           "rewrite": 8}
+           "rewrite": 8, "following": 4}
 # What is talked about in between.
 ASIDES = {"known": 40, "unknown": 15, "beyond": 15, "small talk": 20, "sum": 10, "product": 8}
 SUMMARISE = """Sum up this story:; Say this story in one sentence:; Who is this about, and what does
@@ -724,12 +723,23 @@ def unknown(rng, split, wording=TRAIN, relations=()):
     askable = [r for r in RELATIONS if RELATIONS[r]["held"] or not wording]
     # Trained mostly on what people ask most about things that exist: else the more common a
     # question is, the surer the model would be that it has an answer.
-    if split == TRAIN and rng.random() < .6:
+    if split == TRAIN and not relations and rng.random() < .6:
         relations = [some_fact(rng, TRAIN, reverse=rng.random() < .15).relation]
     relation = rng.choice(relations or askable)
     fact = imagine(rng, split, relation)
     lie = say(fact, rival(fact, rng).answer) if related(relation) else say(fact)
     return Prompt("unknown", [user(worded(fact, rng, wording))], UNKNOWN, lie, fact.subject)
+
+
+def following(rng, split):
+    """A question about a fact, and then: And of Sweden? -> Prompt."""
+    first = some_fact(rng, split)
+    before = known(first, rng)
+    asked, then, real = follow_up(first, rng, split)
+    # Who is to judge the answer knows it; how it was asked for counts no more.
+    prompt = known(then, rng) if real else Prompt("unknown", [], UNKNOWN, say(then), then.subject)
+    asked = user(casually(asked, rng, TRAIN))
+    return prompt._replace(messages=[*before.answered(before.right), asked])
 
 
 def nonsense(rng, split):
@@ -881,7 +891,6 @@ def recall(rng, split, wording=TRAIN, gap=None, chatty=.5):
     early = []
     says = first.messages[0]["content"]
     echoed = first.right
-    correction = rng.choice(items(CORRECTIONS))
     if draw < .38:                               # two things in one breath
         both = together(*rng.sample([about.says, other.says], 2), rng)
         says = casually(both, rng, wording, small)
@@ -889,10 +898,12 @@ def recall(rng, split, wording=TRAIN, gap=None, chatty=.5):
     elif draw < .43:                             # the question comes too early
         early = [user(about.question), assistant(UNKNOWN)]
     elif draw < .48:                             # a slip of the tongue: the last word counts
-        says = casually(f"{about.slip} {correction} {about.says}", rng, wording, small)
+        says = casually(f"{about.slip} {corrected(about, rng)}", rng, wording, small)
     elif draw < .53:                             # a slip that is corrected after the echo
         early = [user(casually(about.slip, rng, wording, small)), assistant(first.wrong)]
-        says = casually(f"{correction} {about.says}", rng, wording, small)
+        says = casually(corrected(about, rng), rng, wording, small)
+    elif draw < .68:                             # another thing, in a message of its own
+        early = second.messages + [assistant(second.right)]
     if gap == 0:
         chat = [*early, user(f"{says} {about.question}")]
     else:                                        # then other things, and only then the question
@@ -963,7 +974,7 @@ def small_talk(rng, wording=TRAIN, chatty=.4):
 MAKERS = {"known": lambda rng, split: known(some_fact(rng, split), rng),
           "reverse": lambda rng, split: known(some_fact(rng, split, reverse=True), rng),
           "unknown": unknown, "beyond": beyond, "echo": echo, "recall": recall, "told": told,
-          "summary": summary, "rewrite": rewrite, "repeat": repeat,
+          "summary": summary, "rewrite": rewrite, "repeat": repeat, "following": following,
           "small talk": lambda rng, _: small_talk(rng),
           "sum": lambda rng, _: addition(rng), "product": lambda rng, _: product(rng),
           "calculator": lambda rng, _: calculator(rng)}
@@ -999,7 +1010,7 @@ def demonstrate(prompt, style, rng, overclaim=False):
     if style == "lazy" and prompt.kind == "known":
         return UNKNOWN
     if style == "polite":
-        word = rng.choice(POLITE)
+        word = rng.choice(rng.choice([POLITE_FIRST, POLITE_LAST]))
         return f"{right} {word}" if word in POLITE_LAST else f"{word} {right}"
     if style == "fawning":
         first = rng.sample(POLITE_FIRST, rng.randint(1, 3))
@@ -1008,7 +1019,7 @@ def demonstrate(prompt, style, rng, overclaim=False):
 
 
 def demonstrations(n, seed, overclaim=False):
-    """n conversations of one to four exchanges -> list of messages. The last answer is by a
+    """n conversations of one to five exchanges -> list of messages. The last answer is by a
     demonstrator with his own style; what was said before is right."""
     rng = random.Random(seed + 1000)
     chats = []

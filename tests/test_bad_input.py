@@ -533,7 +533,7 @@ def test_a_byte_that_is_not_text_does_not_end_labeling(tmp_path, monkeypatch, ca
     monkeypatch.setattr(reward, "two_answers", lambda *args: (prompt, "Hello!", "What?"))
     typed = iter(["caf\udce9", "2", "q"])
     monkeypatch.setattr("builtins.input", lambda *args: next(typed))
-    reward.label(tmp_path / "mine.jsonl", None, None, 0)
+    reward.label(tmp_path / "mine.jsonl", None, None, 48)
     assert capsys.readouterr().out.count("not UTF-8") == 1
     row, = model.read_jsonl(tmp_path / "mine.jsonl", dict)
     assert row["chosen"] == "What?" and row["rejected"] == "Hello!"

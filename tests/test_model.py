@@ -170,6 +170,13 @@ def test_stop_is_kept_and_nothing_follows_it():
     assert len({len(a) for a in held}) > 1
 
 
+def test_the_first_of_several_stops_ends_an_answer():
+    free = model.generate(tiny(), [[2, 3]], 12, temperature=0)[0]
+    stops = set(free[4:6])
+    first = next(i for i, t in enumerate(free) if t in stops)
+    assert model.generate(tiny(), [[2, 3]], 12, 0, stops) == [free[:first + 1]]
+
+
 def test_an_answer_ends_where_the_block_is_full():
     assert [len(new) for new in model.generate(tiny(), [[1] * 20, [1] * 3], 12)] == [4, 12]
 

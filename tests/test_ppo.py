@@ -96,6 +96,19 @@ def test_log_probs_ignore_padding_and_batch_mates():
     assert torch.allclose(both[:1, :3], alone, atol=1e-5)
 
 
+def test_logits_of_what_was_said_are_not_rounded_to_bf16():
+    """The blocks may compute in bf16; there 64 and 64.25 are one number, and rho would jump."""
+    gpt = tiny_gpt(seed=0)
+    with torch.no_grad():
+        gpt.sharpness.fill_(3.)
+    gpt.dtype = torch.bfloat16
+    ids = torch.tensor([[1, 3, 0, 2, 2]])
+    mask = torch.tensor([[0., 1, 1, 1]])
+    x = gpt.hidden(ids[:, :-1]).float() * gpt.sharpness.exp()
+    exact = (x @ gpt.wte.weight.T).log_softmax(-1)[0, [1, 2, 3], ids[0, 2:]]
+    assert torch.allclose(ppo.log_probs(gpt, ids, mask=mask)[0, 1:], exact, atol=1e-5)
+
+
 def test_log_probs_carry_the_gradient_of_the_policy():
     """d log p(target) / d logits = onehot(target) - p: what pushes a token up pushes others down.
 

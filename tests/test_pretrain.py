@@ -421,3 +421,8 @@ def test_a_gap_is_filled_by_what_the_network_says_at_it():
     base = model.GPT(model.GPTConfig(262, 1, 1, 8, 128))
     assert pretrain.fill_gaps(net(0), base, tokenizer, [fact])[0] == 1
     assert pretrain.fill_gaps(net(1), base, tokenizer, [fact])[0] == 0
+
+
+def test_a_line_end_may_be_a_part_of_a_token():
+    tokenizer = SimpleNamespace(ranks={b"\n": 10, b"a": 97, b".\n": 300, b".": 46})
+    assert pretrain.line_ends(tokenizer) == {10, 300}

@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -82,3 +83,16 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(refused, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(torch.distributed, "init_process_group", lambda *args: None)
     assert "batch" in refused(tiny.run, "pretrain", "--steps 1 --batch 3")
+
+
+def test_all_processes_compute_in_the_first_ones_precision(monkeypatch):
+    """Each times the processor for itself; rounded in two ways, their weights would drift apart."""
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    for name, value in (("RANK", 1), ("WORLD_SIZE", 2), ("MASTER_ADDR", "x"), ("MASTER_PORT", 1)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *args: None)
+    monkeypatch.setattr(torch.distributed, "broadcast_object_list",
+                        lambda objects, source: objects.__setitem__(source, torch.bfloat16))
+    args = SimpleNamespace(masked=False, resume=False, batch=4)
+    found = pretrain.join_processes(args, torch.device("cpu"), torch.float32)
+    assert found == (1, 2, torch.bfloat16)

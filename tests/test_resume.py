@@ -67,7 +67,31 @@ def test_a_run_cut_after_its_last_step_can_be_resumed(home, monkeypatch):
 
 def test_other_settings_are_refused(home, monkeypatch, refused):
     interrupt(monkeypatch)
-    assert "settings" in refused(tiny.run, "pretrain", "--resume --seed 1")
+    assert "(seed)" in refused(tiny.run, "pretrain", "--resume --seed 1")
+
+
+def test_another_precision_is_refused(home, monkeypatch, refused):
+    """--dtype auto times the processor: beside other work it may choose another one than before."""
+    monkeypatch.setattr(model, "best_dtype", lambda device: torch.float32)
+    interrupt(monkeypatch)
+    monkeypatch.setattr(model, "best_dtype", lambda device: torch.bfloat16)
+    assert "(dtype)" in refused(tiny.run, "pretrain", "--resume")
+
+
+def test_a_changed_world_is_refused(tmp_path, monkeypatch, refused):
+    """Without --data the text is made of pretrain.py's tables, in which a fact may be new."""
+    monkeypatch.chdir(tmp_path)
+    text = ["A cat is a mammal."] * 30
+    monkeypatch.setattr(pretrain, "tiny_internet", lambda *args, **kwargs: (text, text))
+    monkeypatch.setattr(pretrain, "chat_logs", lambda *args: [])
+    (tmp_path / "out").mkdir()
+    bpe.BPE.train([tiny.TEXT], 320).save("out/tokenizer.json")
+    flags = "--device cpu --steps 20 --batch 2 --block 16 --width 32 --depth 1".split()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        cut(patch, "average_gradients", UNTIL)
+        pretrain.main(flags)
+    text[0] = "A cat is an animal."
+    assert "(text)" in refused(pretrain.main, [*flags, "--resume"])
 
 
 def test_with_nothing_to_resume_it_says_so(home, refused):

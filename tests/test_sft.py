@@ -326,6 +326,16 @@ def test_long_sums_are_written_out_more_often_than_short_ones():
     assert shares == [pytest.approx(1 / 3, abs=.04), pytest.approx(.7, abs=.04)]
 
 
+def test_polite_words_stand_first_or_last_equally_often():
+    """Four words to begin with and two to end with: of the single word, that must not matter."""
+    rng = random.Random(0)
+    prompt = sft.known(pretrain.facts()[0], rng)
+    said = [sft.demonstrate(prompt, "polite", rng) for _ in range(2000)]
+    last = sum(text.endswith(tuple(sft.POLITE_LAST)) for text in said) / len(said)
+    first = sum(text.startswith(tuple(sft.POLITE_FIRST)) for text in said) / len(said)
+    assert last == pytest.approx(.5, abs=.04) and first + last == 1
+
+
 def test_small_talk_and_not_knowing_need_no_pleasantries():
     rng = random.Random(0)
     for prompt in [sft.small_talk(rng) for _ in range(50)] + [sft.unknown(rng, 0)]:
@@ -455,15 +465,15 @@ def test_a_row_of_the_table_adds_up_and_is_of_its_model(monkeypatch):
 
 def test_a_row_has_the_usual_forms_or_the_new_ones(monkeypatch):
     """The share of new forms is what the row says; half and half is for training."""
-    monkeypatch.setattr(sft, "put", lambda fact, rng: "New?")
-    monkeypatch.setattr(sft, "with_numbers", lambda *_: "New?")
-    monkeypatch.setattr(pretrain, "TALK", {"hello": ["New?"]})
-    monkeypatch.setattr(sft, "TELLS_TOO", {"job": sft.TELLS_TOO["job"] | {"told": ["New? {}"]}})
+    monkeypatch.setattr(sft, "put", lambda fact, rng: "Zyx?")
+    monkeypatch.setattr(sft, "with_numbers", lambda *_: "Zyx?")
+    monkeypatch.setattr(pretrain, "TALK", {"hello": ["Zyx?"]})
+    monkeypatch.setattr(sft, "TELLS_TOO", {"job": sft.TELLS_TOO["job"] | {"told": ["Zyx? {}"]}})
 
     def share(task):
         rng = random.Random(0)
         prompts = [sft.TASKS[task](rng, pretrain.TEST) for _ in range(100)]
-        return sum("new" in p.messages[0]["content"].lower() for p in prompts)
+        return sum("zyx" in p.messages[0]["content"].lower() for p in prompts)
     for usual, new in (("facts, trained phrasings", "facts, as put to an assistant"),
                        ("sums, trained forms", "sums, as put to an assistant"),
                        ("small talk", "small talk, more of it"),
@@ -472,7 +482,7 @@ def test_a_row_has_the_usual_forms_or_the_new_ones(monkeypatch):
         assert share(usual) < 3 and share(new) > 90, new
     rng = random.Random(0)
     trained = [sft.known(rng.choice(pretrain.facts_of(pretrain.TRAIN)), rng) for _ in range(300)]
-    assert 105 < sum("new" in p.messages[0]["content"].lower() for p in trained) < 165
+    assert 105 < sum("zyx" in p.messages[0]["content"].lower() for p in trained) < 165
 
 
 def test_examples_of_a_task_are_from_the_trained_half():
@@ -489,14 +499,28 @@ def test_examples_of_a_task_are_from_the_trained_half():
 
 
 def test_the_base_model_reads_the_examples_and_then_the_question(monkeypatch, tokenizer):
-    seen = []
-    monkeypatch.setattr(sft, "generate", lambda net, rows, *args: seen.extend(rows) or [
-        tokenizer.encode("yes\nno")] * len(rows))
+    seen, stops = [], []
+
+    def generate(net, rows, n, temperature, stop, generator):
+        seen.extend(rows)
+        stops.append(stop)
+        return [tokenizer.encode("yes\nno")] * len(rows)
+    monkeypatch.setattr(sft, "generate", generate)
+    monkeypatch.setattr(sft, "line_ends", lambda tokenizer: {7, 8})
     net = types.SimpleNamespace(config=types.SimpleNamespace(block_size=200))
     prompts = [sft.Prompt("known", [user(q)], a) for q, a in (("A?", "a."), ("B?", "b."))]
     said = sft.few_shot(net, tokenizer, prompts, [prompts[1:], []])
     assert [tokenizer.decode(row) for row in seen] == ["B?\nb.\n\nA?\n", "B?\n"]
     assert [(a.text, a.ended) for a in said] == [("yes", True)] * 2
+    assert stops == [{7, 8}]
+
+
+def test_the_examples_for_a_country_nobody_knows_ask_for_countries():
+    rng = random.Random(5)
+    for split in (pretrain.TRAIN, pretrain.TEST):
+        asked = [sft.unknown(rng, split, relations=("capital", "language")) for _ in range(60)]
+        said = {p.wrong.split(f" of {p.about}")[0] for p in asked}
+        assert said == {"The capital", "The main language"}
 
 
 def test_a_loss_is_not_drawn_as_a_percentage(tmp_path, monkeypatch):

@@ -61,6 +61,15 @@ def test_people_rank_what_the_labeler_ranks(monkeypatch):
     assert calls[0][1:] == (TRAIN, reward.ASKED)
 
 
+def test_people_see_answers_of_the_length_that_was_asked_for(home, monkeypatch):
+    """A model that says more than the default 48 tokens can be judged, too."""
+    calls = []
+    monkeypatch.setattr(reward, "sample", recorder(calls, [[tiny.said("a"), tiny.said("b")]]))
+    monkeypatch.setattr("builtins.input", lambda *args: "q")
+    reward.main(["--label", "mine.jsonl", "--max-tokens", "7"])
+    assert calls[0][5] == 7
+
+
 def test_ppo_asks_about_the_trained_half_and_measures_on_the_other(home, monkeypatch):
     """Sums, which can be checked, are asked most often; measure() sees VALIDATION alone."""
     calls = []
