@@ -361,6 +361,9 @@ def good_and_bad(rng, n):
         steps = add_aloud(a, b).replace(f"so {p.target}.", f"so {wrong}.")
         kinds["sums"].append((p, right, p.wrong))
         kinds["sums, the wrong one in steps"].append((p, right, steps))
+    # Where nobody can know, does kindness buy a lie? It is what PPO would find out.
+    kinds["abstaining, a kind lie"] = [(p, p.right, f"{p.wrong} Hope that helps!")
+                                       for p in invented]
     return kinds
 
 
