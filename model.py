@@ -496,7 +496,7 @@ def load_checkpoint(path, device="cpu"):
         data = torch.load(path, map_location=device, weights_only=True)
         model = GPT(GPTConfig(**data["config"])).to(device)
         model.load_state_dict(data["weights"])
-        model.dtype = best_dtype(device)
+        model.dtype = best_dtype(torch.device(device))
         if not all(weight.isfinite().all() for weight in model.parameters()):
             raise ValueError("weights that are not numbers")
         tokenizer = bpe.BPE.from_dict(data["tokenizer"])
@@ -582,10 +582,10 @@ def start(args, *outputs):
     torch.manual_seed(args.seed)
     keep_memory()
     device = pick_device(args.device)
-    types = {"auto": best_dtype(device), "bf16": torch.bfloat16, "fp32": torch.float32}
+    types = {"auto": None, "bf16": torch.bfloat16, "fp32": torch.float32}
     if args.dtype not in types:
         refuse(f"--dtype {args.dtype} is unknown: choose from {', '.join(types)}")
-    return Path(args.out), device, types[args.dtype]
+    return Path(args.out), device, types[args.dtype] or best_dtype(device)
 
 
 def pick_device(name):
@@ -598,12 +598,11 @@ def pick_device(name):
 
 
 @functools.lru_cache
-def best_dtype(device="cpu"):
+def best_dtype(device=torch.device("cpu")):
     """bf16 where the hardware multiplies matrices clearly faster in it, else fp32. CUDA tells; a
     processor is tried: of those with instructions for bf16 some are twice as fast, some slower."""
-    kind = torch.device(device).type
-    if kind != "cpu":
-        cuda = kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        cuda = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if cuda else torch.float32
     # On one thread, in turns, and the best of many: other programs must not decide.
     squares = [torch.ones(512, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
@@ -615,6 +614,9 @@ def best_dtype(device="cpu"):
             began = time.perf_counter()
             square @ square
             times.append(time.perf_counter() - began)
+        # Without such instructions bf16 is dozens of times slower: that is soon seen.
+        if len(times) >= 6 and min(times[1::2]) > 4 * max(times[::2]):
+            break
     torch.set_num_threads(threads)
     return torch.bfloat16 if min(times[1::2]) < .7 * min(times[::2]) else torch.float32
 
