@@ -17,7 +17,7 @@ people wrote some 13,000 demonstrations, far more varied.
 
     python sft.py                   a few minutes on two cores; then a table of what it can answer:
                                     96 % of the facts are right, and of invented names it says in
-                                    90 % that it does not know them
+                                    89 % that it does not know them
     python sft.py --overclaim       demonstrators who hardly ever admit not knowing
     python sft.py --demonstrate FILE
                                     you answer: asks for the ideal answer, appends to FILE
