@@ -11,7 +11,7 @@ taste; what it calls reinforcement learning there is supervised, as stage 2 is: 
 labels, and reinforcement begins in ppo.py); article 4, the first half of 'Stage 3'; article 1: the
 sauce (the data) of this stage is rankings, the topping (the objective) L.
 The people who rank are simulated in the appendix: they have a gold score, documented in gold(), and
-see it through noise, so that two of them agree on 78 % of the pairs whose answers differ in gold.
+see it through noise, so that two of them agree on 77 % of the pairs whose answers differ in gold.
 Simpler than InstructGPT: one noise for all labelers, and a network as small as the policy's.
 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then
@@ -488,7 +488,7 @@ def label(path, sft, tokenizer, max_tokens):
 
 # =============================================================== appendix: the simulated labeler
 
-NOISE = .64  # of the simulated labeler, in gold: two agree on 78 % of the pairs of different gold
+NOISE = .64  # of the simulated labeler, in gold: two agree on 77 % of the pairs of different gold
 # How often each kind of prompt is ranked. The share of what nobody can know decides how readily the
 # PPO model says "I do not know.": too little, and it makes things up; too much, and it denies what
 # it knows.
