@@ -29,10 +29,10 @@ In: out/sft.pt, out/reward.pt and prompts without answers (for the table out/pre
 out/ppo.pt and out/ppo.png. Article 2, 'Reinforcement Learning'; article 3, 'training the language
 model using the reward model'; article 4, 'Stage 3': advantages, small steps, Goodhart's law;
 article 1: the sauce (the data) of this stage is prompts alone, the topping what is maximised.
-Simpler than InstructGPT: the answers of an iteration form one batch, and what was sampled in fp32
-is scored in bf16, but for the logits, where that is fast. Against what RLHF makes worse,
-InstructGPT mixes pretraining text in; here the weights that are saved lie --alpha of the way from
-SFT's to the last iteration's (step_back).
+Simpler than InstructGPT: the answers of an iteration form one batch. They are sampled in fp32;
+where bf16 is fast, they are scored in it, all but the logits. Against what RLHF makes worse,
+InstructGPT mixes pretraining text in; here the weights that are saved, but for the sharpness, lie
+--alpha of the way from SFT's to the last iteration's (step_back).
 For the first --warm-up iterations only the critic learns: it starts as a copy of the reward model,
 which has read finished answers alone, so what it says in the middle of one is worthless as yet.
 
@@ -408,7 +408,7 @@ def make_optimizer(policy, critic, args):
 def kl_to_sft(policy, reference, tokenizer, prompts, answers):
     """KL to SFT: the mean of log policy(answer) - log reference(answer), in nats, over Answers that
     the policy gave; in fp32, as they were sampled, which makes it an unbiased estimate (but for the
-    rare answer that came after a call, which both read without that call)."""
+    rare answer that came after a call, which both models read without that call)."""
     total = 0.0
     for i in range(0, len(answers), 64):
         # Both models read the very ids that were sampled, and only those of the answer count.

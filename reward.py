@@ -337,10 +337,11 @@ def evaluate(reward_model, sft, tokenizer, args, metrics):
 
 
 def good_and_bad(rng, n):
-    """Article 3's kinds of judgement, about what was never ranked -> {kind: [(Prompt, good answer,
-    bad answer), ...]}. Which of two facts is true, Paris or Rome for France, it hardly tells where
-    no ranking showed it. Nor does it learn to add: it learns that steps look good."""
-    # n prompts of each kind, about subjects and names that no ranking was about.
+    """Article 3's kinds of judgement, about subjects and names that were never ranked -> {kind:
+    [(Prompt, good answer, bad answer), ...]}. Which of two facts is true, Thoreau or Zola for
+    Walden, it hardly tells where no ranking showed it. Nor does it learn to add: it learns that
+    steps look good."""
+    # n prompts of each kind.
     world = [rng.choice(facts_of(TEST)) for _ in range(n)]
     asked = [known(fact, rng) for fact in world]
     talk = [small_talk(rng, TEST) for _ in range(n)]
@@ -497,8 +498,8 @@ ASKED = {"known": 35, "reverse": 8, "unknown": 23, "beyond": 18, "small talk": 2
 # How often the careless demonstrator is wrong, knows nothing, is rude and fawns, by Prompt.kind
 # ("beyond" is unknown there), where it is not 3, 3, 3, 1. The judge cannot tell a true fact from a
 # false one: the more lies it sees about facts, the better it likes "I do not know.", even where SFT
-# is right. Where nobody can know, SFT itself seldom lies: what is to be ranked below not knowing
-# comes from the careless demonstrator. What was told it can check.
+# is right. Where nobody can know, SFT mostly says so: what is to be ranked below that comes from
+# the careless demonstrator. What was told it can check.
 CARELESS = {"known": (2, 4, 3, 1), "unknown": (6, 1, 2, 1), "told": (4, 2, 3, 1),
             "recall": (4, 2, 3, 1)}
 
@@ -506,8 +507,8 @@ CARELESS = {"known": (2, 4, 3, 1), "unknown": (6, 1, 2, 1), "told": (4, 2, 3, 1)
 def gold(prompt, answer):
     """What the simulated labeler really thinks of an Answer; the reward model has to guess it.
 
-    Truth: +1 if right, which is "I do not know." where nobody can know; -0.5 for not knowing a
-    fact; else -1, also for "I do not know." in small talk.
+    Truth: +1 if right, which is "I do not know." where nobody can know; -0.5 for not knowing what
+    can be known; else -1, also for "I do not know." in small talk.
     Manners: +0.5 for one pleasantry and -0.5 for each more; in small talk and beside "I do not
     know." they do not belong, -0.5 for each. -1 for rudeness; -1 for never ending.
     """
@@ -557,8 +558,8 @@ def rankings_of_the_labeler(sft, tokenizer, args):
     comparisons = []
     for prompt, four in zip(prompts, samples):
         # A careful and a careless demonstrator answer, too: so what SFT never says gets ranked.
-        # Half of the careless one's wrong answers are hostile in small talk, and small talk where a
-        # question that nobody can answer names nothing invented.
+        # In small talk, half of the careless one's wrong answers are hostile. Where a question that
+        # nobody can answer names nothing invented, half of them are small talk.
         careful = demonstrate(prompt, rng.choice(["helpful", "polite"]), rng)
         wrong = HARM if prompt.kind == "chat" and rng.random() < .5 else prompt.wrong
         if prompt.right == UNKNOWN and not prompt.about and rng.random() < .5:
