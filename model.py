@@ -43,8 +43,7 @@ embedding is a token's vector in a table; the output head compares with those of
 - a factor on all logits that is learned: one number by which PPO can make a model surer, and does
   (README, the walk);
 - no dropout: PPO compares log-probs of the same text, which must not be noisy;
-- blocks compute in bf16 where processor or GPU are faster so; the weights stay fp32 (README, how
-  fast).
+- blocks compute in bf16 where processor or GPU are faster so; the weights stay fp32.
 
     python model.py out/ppo.pt                             talk with what a stage has made
     python model.py out/pretrain.pt out/sft.pt out/ppo.pt  talk with several stages at once
