@@ -17,7 +17,7 @@ Simpler than InstructGPT: one noise for all labelers, and a network as small as 
     python reward.py                the simulated labeler ranks: a few minutes on two cores, then
                                     it orders eight of ten pairs as gold does
     python reward.py --no-demonstrations
-                                    ranks only what SFT says: it then knows less of harm
+                                    ranks only what SFT says: it then judges a little worse
     python reward.py --label FILE   you rank: asks which of two answers is better, appends to FILE
     python reward.py --data FILE    JSON lines: {"prompt", "chosen", "rejected"} or
                                     {"prompt", "ranked": [best, .., worst]}; several files with ","
