@@ -429,6 +429,10 @@ def test_good_and_bad_answers_are_ordered_as_gold_does():
             assert kind != "truth" or prompt.about.lower() in bad.lower()
             assert (" so " in bad) == (kind == "sums, the wrong one in steps"), bad
             assert " so " not in good or not kind.startswith("sums"), good
+            # A kind lie, and no other bad answer that is compared with not knowing, has manners.
+            if kind.startswith("abstaining"):
+                polite = sft.judge(prompt, tiny.said(bad)).polite
+                assert polite == (kind == "abstaining, a kind lie"), bad
 
 
 def test_a_judge_that_likes_lies_is_measured_as_one(monkeypatch):
