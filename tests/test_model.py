@@ -43,6 +43,14 @@ def test_a_processor_computes_in_bf16_where_that_is_clearly_faster(monkeypatch, 
     assert round(clock[0] / sum(seconds)) == (3 if seconds[1] == 50 else 20)
 
 
+def test_who_names_a_dtype_waits_for_no_trial(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "best_dtype", lambda device: pytest.fail("tried"))
+    for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        args = model.arguments("", "").parse_args(["--out", str(tmp_path), "--dtype", name])
+        args.device = "cpu"
+        assert model.start(args)[2] == dtype
+
+
 def test_equal_prompts_are_read_once_and_answered_apart(monkeypatch):
     """Each has random numbers of its own, as if it had been read alone."""
     net, read, hidden = tiny(seed=1), [], model.GPT.hidden
